@@ -1,0 +1,297 @@
+# planner-agent. `make help` lists the targets, `make V=1` shows whole commands.
+# What differs between architectures is in toolchain/targets/.
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := all
+
+VERSION := 0.1.0
+FUZZ_SECONDS ?= 30
+# Debian's own, which has Debian's pytest: not whatever PATH has first.
+PYTHON := PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3
+Q := $(if $(V),,@)
+
+# --- Target ---------------------------------------------------------------------------------------
+
+machine := $(shell { gcc -dumpmachine 2>/dev/null || uname -m; } | sed 's/-.*//; s/^arm.*/armv7/')
+TARGET ?= $(machine)
+targets := $(patsubst toolchain/targets/%.mk,%,$(wildcard toolchain/targets/*.mk))
+ifeq ($(filter $(TARGET),$(targets)),)
+$(error no toolchain/targets/$(TARGET).mk: TARGET may be $(targets))
+endif
+include toolchain/targets/$(TARGET).mk
+
+ifeq ($(TARGET),$(machine))
+cross :=
+BIN := build/planner-agent
+else
+cross := $(TRIPLE)-
+BIN := build/$(TARGET)/planner-agent
+endif
+CC := $(cross)gcc
+AR := $(cross)ar
+RANLIB := $(cross)ranlib
+
+# --- Flags ----------------------------------------------------------------------------------------
+
+pinned = $(shell awk '$$1 == "source" && $$2 == "$(1)" { print $$3 }' vendor/manifest)
+
+STD := -std=c11
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
+        -Wvla -Wformat=2 -Werror
+CPPFLAGS := -D_GNU_SOURCE -Isrc -isystem build/vendor -isystem build/vendor/bearssl/inc \
+            -isystem build/vendor/jsmn -DPLANNER_VERSION='"$(VERSION)"' \
+            -DMUSL_VERSION='"$(call pinned,musl)"' -DBEARSSL_VERSION='"$(call pinned,bearssl)"' \
+            -DHIREDIS_VERSION='"$(call pinned,hiredis)"' -DJSMN_VERSION='"$(call pinned,jsmn)"'
+DEPEND = -MMD -MP -MF $(@:.o=.d)
+PREFIX_MAP := -ffile-prefix-map=$(CURDIR)=.
+
+# The binary: a static PIE, so that even it is loaded at a random address; small; and the same
+# bytes from the same source, wherever it is built.
+MUSL := build/musl-$(TARGET)
+GEN := -Os -fPIE -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
+       -fno-unwind-tables $(TARGET_CFLAGS)
+LIBC := -nostdinc -isystem $(MUSL)/include -isystem $(shell $(CC) -print-file-name=include 2>/dev/null)
+CFLAGS := $(GEN) -fstack-protector-strong -fstack-clash-protection $(PREFIX_MAP) $(LIBC)
+LDFLAGS := -nostdlib -static-pie -s -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack,-z,text \
+           -Wl,--no-dynamic-linker,--build-id=none,--fatal-warnings $(TARGET_LDFLAGS)
+
+# A clock that says less than this is not set. Only a .c file of src/ may name BUILD_EPOCH: it
+# changes with every commit, and only the objects of such files are then compiled anew. The tests
+# have one that never changes: 2025-01-01.
+BUILD_EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Makefile))
+TEST_EPOCH := -DBUILD_EPOCH=1735689600LL
+
+# The same sources on the machine's own C library, for the unit tests (gcc) and fuzzing (clang).
+SANITIZE := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+UNIT_CFLAGS := $(SANITIZE) $(PREFIX_MAP) $(TEST_EPOCH)
+FUZZ_CFLAGS := $(SANITIZE) -fsanitize=fuzzer-no-link $(PREFIX_MAP) $(TEST_EPOCH)
+LIB_CFLAGS := -g -O1 -fno-omit-frame-pointer -fsanitize=address
+SAN_ENV := ASAN_OPTIONS=halt_on_error=1:detect_leaks=1 \
+           UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+# --- Files ----------------------------------------------------------------------------------------
+
+SRC := $(wildcard src/*/*.c)
+MAIN := $(wildcard src/main.c)
+OBJ := build/obj-$(TARGET)
+
+UNIT := $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+PYTEST := $(wildcard tests/system tests/fault)
+
+# --- The binary -----------------------------------------------------------------------------------
+
+.PHONY: all
+all: $(BIN)
+
+$(BIN): $(MAIN:%.c=$(OBJ)/%.o) $(SRC:%.c=$(OBJ)/%.o) $(OBJ)/libhiredis.a $(OBJ)/libbearssl.a
+	@mkdir -p $(@D)
+	@echo '  LD   $@'
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(MUSL)/lib/rcrt1.o $(MUSL)/lib/crti.o $^ \
+	    -L$(MUSL)/lib -Wl,--start-group -lc -lgcc -Wl,--end-group $(MUSL)/lib/crtn.o
+
+epoch_users := $(if $(SRC),$(shell grep -lw BUILD_EPOCH $(SRC) $(MAIN)))
+$(epoch_users:%.c=$(OBJ)/%.o): EPOCH := -DBUILD_EPOCH=$(BUILD_EPOCH)LL
+$(epoch_users:%.c=$(OBJ)/%.o): build/epoch
+
+$(OBJ)/src/%.o: src/%.c build/flags-$(TARGET) | $(MUSL)/.built
+	@mkdir -p $(@D)
+	@echo '  CC   $@'
+	$(Q)$(CC) $(STD) $(WARN) $(CPPFLAGS) $(EPOCH) $(CFLAGS) $(DEPEND) -c $< -o $@
+
+$(MUSL)/.built: build/vendor/.unpacked toolchain/musl toolchain/targets/$(TARGET).mk
+	@echo '  MUSL $(@D)'
+	+@CC='$(CC)' AR='$(AR)' RANLIB='$(RANLIB)' TRIPLE='$(TRIPLE)' CFLAGS='$(GEN)' \
+	    toolchain/musl $(@D)
+	@touch $@
+
+build/vendor/.unpacked: vendor/manifest
+	@vendor/fetch
+
+# --- Third-party libraries, one set a flavour -----------------------------------------------------
+
+# Always whole: what is inside knows nothing of flags.
+library = +@rm -rf $@ $(@:.a=); $(MAKE) --no-print-directory $(if $(V),,-s) -f vendor/$*.mk LIB=$@
+
+$(OBJ)/lib%.a: vendor/%.mk build/flags-$(TARGET) $(MUSL)/.built
+	@echo '  LIB  $@'
+	$(library) CC='$(CC)' AR='$(AR)' CFLAGS='$(CFLAGS)'
+
+build/unit/lib%.a: vendor/%.mk build/flags-unit build/vendor/.unpacked
+	@echo '  LIB  $@'
+	$(library) CC=gcc AR=ar CFLAGS='$(LIB_CFLAGS)'
+
+build/fuzz/obj/lib%.a: vendor/%.mk build/flags-fuzz build/vendor/.unpacked
+	@echo '  LIB  $@'
+	$(library) CC=clang AR=ar CFLAGS='$(LIB_CFLAGS)'
+
+# --- Flags on file: objects hang on these, which change only when the flags do ---------------------
+
+define keep
+@mkdir -p $(@D)
+@printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(1))' >$@
+endef
+
+.PHONY: FORCE
+build/flags-$(TARGET): FORCE
+	$(call keep,$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
+build/flags-unit: FORCE
+	$(call keep,$(STD) $(WARN) $(CPPFLAGS) $(UNIT_CFLAGS) $(LIB_CFLAGS))
+build/flags-fuzz: FORCE
+	$(call keep,$(STD) $(WARN) $(CPPFLAGS) $(FUZZ_CFLAGS) $(LIB_CFLAGS))
+build/epoch: FORCE
+	$(call keep,$(BUILD_EPOCH))
+
+# --- Unit tests: each tests/unit/test_*.c is a cmocka program, the other files there belong to all --
+
+build/unit/%.o: %.c build/flags-unit | build/vendor/.unpacked
+	@mkdir -p $(@D)
+	@echo '  CC   $@'
+	$(Q)gcc $(STD) $(WARN) $(CPPFLAGS) $(UNIT_CFLAGS) $(DEPEND) -c $< -o $@
+
+build/unit/libsrc.a: $(SRC:%.c=build/unit/%.o)
+	@rm -f $@
+	$(Q)ar rcsD $@ $^
+
+$(UNIT): build/unit/%: build/unit/tests/unit/%.o $(UNIT_SUPPORT:%.c=build/unit/%.o) \
+    build/unit/libsrc.a build/unit/libhiredis.a build/unit/libbearssl.a
+	@echo '  LD   $@'
+	$(Q)gcc $(UNIT_CFLAGS) -o $@ $^ -lcmocka
+
+.PHONY: unit
+unit: $(UNIT)
+	@$(SAN_ENV) toolchain/run-unit $(UNIT)
+
+# --- Fuzzing: each tests/fuzz/fuzz_NAME.c is a target, tests/fuzz/corpus/NAME/ its corpus ----------
+
+build/fuzz/obj/%.o: %.c build/flags-fuzz | build/vendor/.unpacked
+	@mkdir -p $(@D)
+	@echo '  CC   $@'
+	$(Q)clang $(STD) $(WARN) $(CPPFLAGS) $(FUZZ_CFLAGS) $(DEPEND) -c $< -o $@
+
+build/fuzz/obj/libsrc.a: $(SRC:%.c=build/fuzz/obj/%.o)
+	@rm -f $@
+	$(Q)ar rcsD $@ $^
+
+$(FUZZ): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/obj/libsrc.a \
+    build/fuzz/obj/libhiredis.a build/fuzz/obj/libbearssl.a
+	@echo '  LD   $@'
+	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^
+
+.PHONY: fuzz-replay fuzz
+fuzz-replay: $(FUZZ)
+	@$(SAN_ENV) toolchain/run-fuzz replay $(FUZZ)
+
+fuzz:
+	@toolchain/packages build fuzz
+	@$(MAKE) --no-print-directory fuzz-targets
+	@$(SAN_ENV) toolchain/run-fuzz $(FUZZ_SECONDS) $(FUZZ)
+
+# --- Everything, for who has nothing installed yet ------------------------------------------------
+
+.PHONY: run test check bench
+run:
+	@toolchain/packages build
+	@$(MAKE) --no-print-directory all
+	@toolchain/demo $(BIN) build/demo
+
+test:
+	@toolchain/packages build test
+	@$(MAKE) --no-print-directory all unit-programs fuzz-targets
+	@$(MAKE) --no-print-directory suites
+
+check:
+	@toolchain/packages build check
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory --keep-going lint
+
+bench:
+	@toolchain/packages build bench
+	@$(MAKE) --no-print-directory all
+	@PLANNER_AGENT=$(CURDIR)/$(BIN) $(PYTHON) tests/bench/run
+
+# The three suites run one after another, the later ones also when an earlier one fails.
+.PHONY: unit-programs fuzz-targets suites system
+unit-programs: $(UNIT)
+fuzz-targets: $(FUZZ)
+
+suites:
+	@failed=0; \
+	for suite in unit fuzz-replay system; do \
+	    $(MAKE) --no-print-directory $$suite || failed=1; \
+	done; \
+	exit $$failed
+
+system: $(BIN)
+ifeq ($(PYTEST),)
+	@echo 'system tests: none yet'
+else
+	@PLANNER_AGENT=$(CURDIR)/$(BIN) $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST)
+endif
+
+# --- Static analysis and layout -------------------------------------------------------------------
+
+C_FILES := $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch])
+# Scripts are known by their first line, whatever their name.
+scripts = $(shell find vendor toolchain tests .ci -path vendor/cache -prune -o -type f -exec \
+    awk 'FNR == 1 { if (/^\#!.*[\/ ]$(1)( |$$)/) print FILENAME; nextfile }' {} + 2>/dev/null)
+LINT := $(STD) $(WARN) $(CPPFLAGS) $(TEST_EPOCH)
+
+.PHONY: lint lint-format lint-gcc lint-clang lint-cppcheck lint-tidy lint-shell lint-python lint-layers
+lint: lint-format lint-gcc lint-clang lint-cppcheck lint-tidy lint-shell lint-python lint-layers
+
+lint-format:
+	@clang-format --dry-run -Werror $(C_FILES)
+	@echo 'clang-format: $(words $(C_FILES)) files'
+
+lint-gcc lint-clang: lint-%: build/vendor/.unpacked
+	@$* $(LINT) -fsyntax-only $(MAIN) $(SRC)
+	@echo '$*: $(words $(MAIN) $(SRC)) files'
+
+# Two of its checks take every pointer to a variable that is to be filled for a use of it.
+lint-cppcheck:
+	@cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr \
+	    --suppress=legacyUninitvar --suppress=ctuuninitvar --error-exitcode=1 -Isrc $(filter -D%,$(CPPFLAGS)) $(TEST_EPOCH) $(MAIN) $(SRC)
+	@echo 'cppcheck: $(words $(MAIN) $(SRC)) files'
+
+# Whatever clang-tidy says is an error, but for its count of what it does not say.
+lint-tidy: build/vendor/.unpacked
+	@printf '%s\n' $(MAIN) $(SRC) | xargs -r -n 4 -P 2 sh -c '! clang-tidy --quiet "$$@" -- \
+	    $(subst ','\'',$(STD) $(CPPFLAGS) $(TEST_EPOCH)) 2>&1 | grep -v " generated\.$$"' clang-tidy
+	@echo 'clang-tidy: $(words $(MAIN) $(SRC)) files'
+
+lint-shell:
+	@shellcheck $(call scripts,sh) $(call scripts,bash)
+	@echo 'shellcheck: $(words $(call scripts,sh) $(call scripts,bash)) scripts'
+
+lint-python:
+	@$(PYTHON) -c 'import ast, sys; [ast.parse(open(f, "rb").read(), f) for f in sys.argv[1:]]' \
+	    $(sort $(call scripts,python3) $(wildcard tests/*.py tests/*/*.py))
+	@echo 'python syntax: $(words $(sort $(call scripts,python3) $(wildcard tests/*.py tests/*/*.py))) files'
+
+lint-layers: $(BIN)
+	@/usr/bin/python3 -B toolchain/check-layers $(OBJ) $(LINT)
+
+# --- Housekeeping ---------------------------------------------------------------------------------
+
+.PHONY: clean distclean help
+clean:
+	rm -rf build
+
+distclean: clean
+	rm -rf vendor/cache
+
+help:
+	@echo 'make             build/planner-agent, static, for this machine (TARGET=$(targets))'
+	@echo 'make run         all of it on a fresh Debian machine: install, build, a demonstration'
+	@echo 'make test        unit tests, fuzz corpora, system and fault tests'
+	@echo 'make check       formatting, static analysis, layout'
+	@echo 'make fuzz        each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make bench       sizes and speed, as a table'
+	@echo 'make clean       removes build/; make distclean also the fetched archives'
+
+-include $(patsubst %.c,$(OBJ)/%.d,$(MAIN) $(SRC)) \
+         $(patsubst %.c,build/unit/%.d,$(SRC) $(UNIT_SUPPORT) $(wildcard tests/unit/test_*.c)) \
+         $(patsubst %.c,build/fuzz/obj/%.d,$(SRC) $(wildcard tests/fuzz/fuzz_*.c))
