@@ -1,0 +1,23 @@
+#include "base/clock.h"
+
+#include <time.h>
+
+static int64_t read_ms(clockid_t id)
+{
+    struct timespec t;
+
+    /* It fails only for a clock that the kernel lacks: Linux has both since 2.6.39. */
+    if (clock_gettime(id, &t) != 0)
+        return 0;
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+struct now clock_now(void)
+{
+    return (struct now){.boot_ms = read_ms(CLOCK_BOOTTIME), .wall_ms = read_ms(CLOCK_REALTIME)};
+}
+
+int64_t clock_offset(struct now now)
+{
+    return now.wall_ms - now.boot_ms;
+}

@@ -1,0 +1,99 @@
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+/* Every limit and interval of the program: its unit, and why it is what it is. */
+
+/* Paths and names, bytes. */
+#define PATH_LEN_MAX 1024    /* a path of ours: runtime path, "events", day, node, file */
+#define RUNTIME_PATH_MAX 512 /* leaves room for the longest name below it */
+#define NAME_MAX_BYTES 128   /* a node, service, type, source or id in an event */
+#define FILE_NAME_MAX 255    /* what Linux file systems allow */
+#define ACTION_ID_MAX 200    /* a file name with room for suffixes and claims */
+#define ACTION_ID_CUT 191    /* 200 less '-' and 8 hexadecimal digits */
+
+/* Events. */
+#define EVENT_BYTES_MAX 65536  /* one event, as a file or a line */
+#define EVENT_DEPTH_MAX 16     /* nesting of its JSON */
+#define EVENT_MESSAGE_MAX 1024 /* bytes of its message that we keep */
+#define EVENT_DETAILS_MAX 2048 /* bytes of its details that we keep */
+#define CORRELATION_MAX 192    /* bytes; one made from "node/file:offset" is shortened by hash */
+#define EVENT_AGE_FLOOR_MS INT64_C(1577836800000)      /* 2020-01-01: an older stamp is no clock */
+#define EVENT_AHEAD_MAX_MS (24 * 3600 * INT64_C(1000)) /* so far ahead is no clock either */
+
+/* JSON: the smallest value and its separator take two bytes, so this many tokens always do. */
+#define JSON_TOKENS_MAX (EVENT_BYTES_MAX / 2 + 2)
+
+/* Proposals and actions, bytes. */
+#define PROPOSAL_REASON_MAX 1000
+#define PROPOSAL_BYTES_MAX 8192 /* the object in a model's answer */
+#define ACTION_BYTES_MAX 65536  /* an action file that we read; what we write is far below */
+#define NOTE_MAX 500            /* the operator's note */
+
+/* Action files of others. */
+#define ACTION_DEPTH_MAX 32 /* of its JSON: an event's details lie two levels deeper */
+#define ACTION_TIME_MAX_S INT64_C(253402300799) /* the end of year 9999: later is no time */
+
+/* The planner's tables, entries. */
+#define COOLDOWNS_MAX 1024
+#define QUEUE_MAX 512 /* keys with work open at once */
+#define WORK_MAX 640  /* the queue, and events that wait behind one of their key */
+#define DEPLOYMENTS_MAX 128
+#define RECOVERIES_MAX 1024
+#define DECISIONS_KEPT 20 /* in the status file */
+
+/* Waits, milliseconds. */
+#define RETRY_FIRST_MS 30000           /* chain failed: wait this long, */
+#define RETRY_LAST_MS (15 * 60 * 1000) /* doubling to this */
+#define DEPLOYMENT_HOLD_MS (10 * 60 * 1000)
+#define RECOVERY_MEMORY_MS (10 * 60 * 1000) /* a batch of files is read in any order */
+#define WRITE_RETRY_MS 10000                /* a full disk is seldom empty sooner */
+
+/* File events. */
+#define SCAN_PERIOD_MS 20000   /* three turns a minute where inotify tells nothing */
+#define SCAN_LOAD_FACTOR 50    /* a scan that takes long is repeated more seldom: 2 % of time */
+#define SCAN_SLICE_ENTRIES 256 /* directory entries a loop turn */
+#define SCAN_OVERLAP_MS 5000   /* clocks of file systems are coarse */
+#define SETTLE_MS 5000         /* a file that did not change for so long is complete */
+#define CLOCK_STEP_MS 5000     /* the wall clock was set, not slewed */
+#define SEEN_MAX 131072        /* files remembered by device, inode, ctime; 8 bytes each */
+#define FILE_REFS_MAX 1024     /* unfinished file events; more wait in their files */
+#define WATCHES_MAX 1024       /* directories watched by inotify; more are rescanned */
+#define LOGS_MAX 256           /* events.jsonl files followed */
+
+/* State. */
+#define STATE_SAVE_SOON_MS 1000  /* after a decision */
+#define STATE_SAVE_LAZY_MS 60000 /* after anything else: flash wears */
+#define STATUS_SAVE_MS 60000
+#define STATE_LINE_MAX 65536 /* bytes of a line in a state file */
+
+/* The status file, read while it is written: a write takes microseconds. */
+#define STATUS_DEPTH_MAX 16 /* nesting of its JSON */
+#define STATUS_READ_TRIES 50
+#define STATUS_READ_PAUSE_MS 2
+
+/* Configuration, bytes. */
+#define CONFIG_FILE_MAX 65536 /* an env-file; ours have a kilobyte or two */
+#define CONFIG_TEXT_MAX 49152 /* all values together: the alias map may be the largest */
+#define CONFIG_LINE_MAX 512   /* an error or warning about it; values are cut to fit */
+#define CONFIG_VALUE_SHOWN 96 /* of a bad value */
+
+/* The ring of decisions: of these outcomes only the last few are kept, so that a flood of them does
+ * not wash out what people look for. */
+#define DECISIONS_QUIET_KEPT 5
+
+/* The commands. */
+#define PENDING_LISTED_MAX 2048 /* a home lab's operator has stopped reading long before */
+
+/* Logs, bytes. */
+#define LOG_FIELD_MAX 1024
+#define LOG_LINE_MAX 4096
+
+/* The loop. */
+#define LOOP_WATCHES_MAX 32
+#define LOOP_TIMERS_MAX 64
+#define LOOP_WAIT_MAX_MS 30000 /* poll(2) does not count the time of a suspend, deadlines do */
+
+/* The chain. */
+#define CHAIN_HOPS_MAX 8
+#define ASKS_MAX 8 /* calls at once: the most that LLM_CONCURRENCY may ask for */
+
+#endif

@@ -1,0 +1,98 @@
+#include "base/span.h"
+
+#include <string.h>
+
+struct span span_of(const char *text)
+{
+    return (struct span){text, text != NULL ? strlen(text) : 0};
+}
+
+bool span_eq(struct span a, struct span b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+bool span_is(struct span a, const char *text)
+{
+    return span_eq(a, span_of(text));
+}
+
+char span_lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+bool span_is_nocase(struct span a, const char *text)
+{
+    struct span b = span_of(text);
+
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++)
+        if (span_lower(a.p[i]) != span_lower(b.p[i]))
+            return false;
+    return true;
+}
+
+int span_copy(char *dst, size_t cap, struct span s)
+{
+    if (cap == 0)
+        return -1;
+    dst[0] = '\0';
+    if (s.n == 0)
+        return 0;
+    if (s.n >= cap || memchr(s.p, '\0', s.n) != NULL)
+        return -1;
+    memcpy(dst, s.p, s.n);
+    dst[s.n] = '\0';
+    return 0;
+}
+
+size_t span_cut(char *dst, size_t cap, struct span s)
+{
+    static const char dots[] = "...";
+
+    if (s.n < cap) {
+        if (s.n > 0)
+            memcpy(dst, s.p, s.n);
+        dst[s.n] = '\0';
+        return s.n;
+    }
+    size_t keep = cap - sizeof(dots);
+    /* The byte after the cut must not be a continuation byte; a character has at most three. */
+    for (int i = 0; i < 3 && keep > 0 && ((unsigned char)s.p[keep] & 0xc0) == 0x80; i++)
+        keep--;
+    memcpy(dst, s.p, keep);
+    memcpy(dst + keep, dots, sizeof(dots));
+    return keep + sizeof(dots) - 1;
+}
+
+struct span span_split(struct span *rest, char sep)
+{
+    const char *at = rest->n > 0 ? memchr(rest->p, sep, rest->n) : NULL;
+    struct span part = *rest;
+
+    if (at == NULL) {
+        *rest = (struct span){rest->p, 0};
+        return part;
+    }
+    part.n = (size_t)(at - rest->p);
+    *rest = (struct span){at + 1, rest->n - part.n - 1};
+    return part;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct span span_trim(struct span s)
+{
+    while (s.n > 0 && is_blank(s.p[0])) {
+        s.p++;
+        s.n--;
+    }
+    while (s.n > 0 && is_blank(s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
