@@ -1,0 +1,79 @@
+#ifndef STORE_ACTIONS_H
+#define STORE_ACTIONS_H
+/* Action files: actions/<place>/<action_id>.json. The daemon puts new ones into pending/ and only
+ * reads elsewhere; what moves them on is store/verdict.h, for the operator's commands alone. */
+
+#include "base/file.h"
+#include "base/limits.h"
+
+struct tree;
+
+enum action_place {
+    ACTION_PENDING,
+    ACTION_CLAIMED, /* in pending/, taken by an approve or reject that has not ended */
+    ACTION_APPROVED,
+    ACTION_RUNNING,
+    ACTION_REJECTED,
+    ACTION_COMPLETED,
+    ACTION_FAILED,
+    ACTION_CANCELLED,
+    ACTION_PLACES
+};
+#define ACTION_CLAIM_PREFIX ".claim-" /* no .json at its end: nobody takes it for an action */
+
+const char *actions_place_text(enum action_place place); /* "pending", "claimed", ... */
+
+/* What we read of an action file, untrusted. What is absent, or no string, number or boolean where
+ * one belongs, is "" or 0; what is too long is cut. */
+struct action_facts {
+    char id[ACTION_ID_MAX + 1];
+    char node[NAME_MAX_BYTES + 1];
+    char service[NAME_MAX_BYTES + 1];
+    char type[NAME_MAX_BYTES + 1]; /* container_restart, redeploy, alert_only, or another's */
+    char risk[NAME_MAX_BYTES + 1];
+    char correlation_id[CORRELATION_MAX + 1];
+    char action[NAME_MAX_BYTES + 1];      /* details.action: what the model proposed */
+    char model[NAME_MAX_BYTES + 1];       /* details.model */
+    char confidence[32];                  /* details.confidence, a JSON number's text, or "" */
+    char reason[PROPOSAL_REASON_MAX + 1]; /* details.reason */
+    bool requires_human;
+    bool ours;                           /* proposed_by is planner-agent */
+    char event_type[NAME_MAX_BYTES + 1]; /* details.event.type */
+    char event_severity[16];             /* details.event.severity */
+    char event_timestamp[64];            /* details.event.timestamp */
+    int64_t created_at;                  /* Unix seconds */
+    int64_t updated_at;
+};
+
+/* ACTION_FOREIGN: something of that name that is no action file. ACTION_FAULT: errno says why. */
+enum action_look { ACTION_ABSENT, ACTION_FOUND, ACTION_FOREIGN, ACTION_FAULT };
+
+/* Reads actions/<place>/<id>.json (a claim: its dot name). */
+enum action_look actions_look(const struct tree *tree, enum action_place place, const char *id,
+                              struct action_facts *facts);
+/* The same from bytes in memory: ACTION_FOUND or ACTION_FOREIGN; id NULL = not compared. */
+enum action_look actions_parse(struct span bytes, const char *id, struct action_facts *facts);
+
+/* Puts a new action into pending/, durable, mode 0640. FILE_EXISTS where the id is taken.
+ * FILE_FAULT may leave it there without being durable: look again, then actions_settle(). */
+enum file_result actions_put(const struct tree *tree, const char *id, struct span body);
+/* Makes what stands in pending/ durable (fsync of the directory). 0, or -1 with errno. */
+int actions_settle(const struct tree *tree);
+
+/* Calls each for every *.json of a place (ACTION_CLAIMED: the claims' dot names), in the order of
+ * the directory; facts is NULL for ACTION_FOREIGN and ACTION_FAULT. Stops where each returns
+ * non-zero, and returns that. -1 with errno where the directory cannot be read (absent = empty). */
+int actions_each(const struct tree *tree, enum action_place place,
+                 int (*each)(void *arg, const char *name, enum action_look look,
+                             const struct action_facts *facts),
+                 void *arg);
+
+/* "actions/pending", and "<id>.json" (a claim: ".claim-<id>"), and both: 0, or -1 (too long). */
+const char *actions_dir(enum action_place place);
+int actions_name(char *out, size_t cap, enum action_place place, const char *id);
+int actions_path(char *out, size_t cap, enum action_place place, const char *id);
+
+/* Is this the text of an id: 1 to ACTION_ID_MAX of [A-Za-z0-9._-], no leading dot or dash? */
+bool actions_id_valid(struct span id);
+
+#endif

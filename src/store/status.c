@@ -1,0 +1,101 @@
+#include "store/status.h"
+
+#include "store/tree.h"
+
+#include "base/file.h"
+#include "base/json_read.h"
+#include "base/sha256.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char name[] = "status.json";
+
+static int write_whole(int fd, const char *data, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t now = pwrite(fd, data + done, n - done, (off_t)done);
+        if (now < 0 && errno != EINTR)
+            return -1;
+        if (now > 0)
+            done += (size_t)now;
+    }
+    return 0;
+}
+
+int status_write(const struct tree *tree, struct span object)
+{
+    static char image[STATUS_SIZE];
+    struct stat st;
+
+    if (object.n > sizeof(image)) {
+        errno = EFBIG;
+        return -1;
+    }
+    memset(image, ' ', sizeof(image));
+    if (object.n > 0)
+        memcpy(image, object.p, object.n);
+    int dir = tree_open(tree, TREE_STATE);
+    if (dir < 0)
+        return -1;
+    int fd = tree_file(dir, name, 0600);
+    tree_close(dir);
+    if (fd < 0)
+        return -1;
+    int result = write_whole(fd, image, sizeof(image));
+    if (result == 0)
+        result = fstat(fd, &st);
+    if (result == 0 && st.st_size > (off_t)sizeof(image))
+        result = ftruncate(fd, (off_t)sizeof(image));
+    tree_close(fd);
+    return result;
+}
+
+static int read_once(const struct tree *tree, char data[STATUS_SIZE], size_t *n)
+{
+    int dir = tree_open(tree, TREE_STATE);
+
+    if (dir < 0)
+        return -1;
+    enum file_result result = file_read(dir, name, data, STATUS_SIZE, n, NULL);
+    if (result == FILE_IRREGULAR)
+        errno = EINVAL;
+    if (result == FILE_TOO_LARGE)
+        errno = EFBIG;
+    tree_close(dir);
+    return result == FILE_OK ? 0 : -1;
+}
+
+static bool is_json(struct span text)
+{
+    static jsmntok_t tokens[STATUS_SIZE / 2 + 2];
+    struct json doc;
+
+    return json_read(&doc, text.p, text.n, tokens, sizeof(tokens) / sizeof(tokens[0]),
+                     STATUS_DEPTH_MAX) == JSON_OK;
+}
+
+/* A torn read may still be JSON, made of two states: only what was read twice alike counts. */
+int status_read(const struct tree *tree, char data[STATUS_SIZE], struct span *object)
+{
+    const struct timespec pause = {.tv_nsec = STATUS_READ_PAUSE_MS * 1000000L};
+    uint8_t digest[SHA256_BYTES];
+    uint8_t before[SHA256_BYTES];
+
+    for (int i = 0; i < STATUS_READ_TRIES; i++) {
+        size_t n;
+        if (read_once(tree, data, &n) != 0)
+            return -1;
+        *object = span_trim((struct span){data, n});
+        sha256_parts(digest, object, 1);
+        if (i > 0 && memcmp(digest, before, sizeof(digest)) == 0 && is_json(*object))
+            return 0;
+        memcpy(before, digest, sizeof(before));
+        /* Woken early by a signal: the next look comes sooner, that is all. */
+        (void)nanosleep(&pause, NULL);
+    }
+    errno = EBADMSG;
+    return -1;
+}

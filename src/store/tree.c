@@ -1,0 +1,186 @@
+#include "store/tree.h"
+
+#include "base/buf.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+int tree_init(struct tree *tree, const char *path)
+{
+    struct span s = span_of(path);
+
+    tree->path[0] = '\0';
+    if (s.n == 0 || s.p[0] != '/')
+        return -1;
+    while (s.n > 1 && s.p[s.n - 1] == '/')
+        s.n--;
+    return span_copy(tree->path, sizeof(tree->path), s);
+}
+
+static int open_at(int dir, const char *name, int flags, mode_t mode)
+{
+    int fd;
+
+    do
+        fd = openat(dir, name, flags | O_CLOEXEC, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+int tree_open(const struct tree *tree, const char *relative)
+{
+    char storage[PATH_LEN_MAX];
+    struct buf b;
+
+    buf_init(&b, storage, sizeof(storage));
+    buf_str(&b, tree->path);
+    buf_char(&b, '/');
+    buf_str(&b, relative);
+    const char *path = buf_text(&b);
+    if (path == NULL) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+}
+
+void tree_close(int fd)
+{
+    int saved = errno;
+
+    /* Nothing is left to be written, so there is nothing that close(2) could report. */
+    if (fd >= 0)
+        (void)close(fd);
+    errno = saved;
+}
+
+int tree_sync(int dir)
+{
+    return fsync(dir) == 0 || errno == EINVAL ? 0 : -1;
+}
+
+/* What is there is opened as it is: events may be a symlink to another disk. */
+int tree_open_made(const struct tree *tree, const char *relative, mode_t mode)
+{
+    int fd = tree_open(tree, relative);
+
+    if (fd >= 0 || errno != ENOENT)
+        return fd;
+    int root = tree_open(tree, ".");
+    if (root < 0)
+        return -1;
+    int made = file_make_dirs(root, relative, mode);
+    tree_close(root);
+    return made == 0 ? tree_open(tree, relative) : -1;
+}
+
+/* Gives a new file its mode, whatever the umask, and what of the directory's owner and group we
+ * may set. 0 or -1 with errno. */
+static int adopt(int dir, int fd, mode_t mode)
+{
+    struct stat st;
+
+    if (fstat(dir, &st) != 0 || fchmod(fd, mode) != 0)
+        return -1;
+    if (fchown(fd, st.st_uid, st.st_gid) == 0 || fchown(fd, (uid_t)-1, st.st_gid) == 0)
+        return 0;
+    /* EINVAL: an id without a mapping in our user namespace. */
+    return errno == EPERM || errno == EINVAL ? 0 : -1;
+}
+
+static int make_file(int dir, const char *name, mode_t mode)
+{
+    int fd = open_at(dir, name, O_RDWR | O_CREAT | O_EXCL, mode);
+
+    if (fd >= 0 && adopt(dir, fd, mode) != 0) {
+        tree_close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int tree_file(int dir, const char *name, mode_t mode)
+{
+    struct stat st;
+    int fd = open_at(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+
+    if (fd < 0 && errno == ENOENT) {
+        fd = make_file(dir, name, mode);
+        if (fd < 0 && errno == EEXIST) /* another made it in between */
+            fd = open_at(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+    }
+    if (fd < 0) {
+        if (errno == ELOOP || errno == EISDIR || errno == ENXIO)
+            errno = EINVAL;
+        return -1;
+    }
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        tree_close(fd);
+        errno = EINVAL;
+        return -1;
+    }
+    return fd;
+}
+
+int tree_prepare(const struct tree *tree, const char **failed)
+{
+    static const struct {
+        const char *path;
+        mode_t mode;
+        bool sweep;
+    } written[] = {
+        {TREE_EVENTS, TREE_DIR_MODE, false},
+        {"actions/pending", TREE_DIR_MODE, true},
+        {"state", TREE_DIR_MODE, false}, /* the heartbeat there is for everybody */
+        {TREE_STATE, 0700, true},
+    };
+
+    for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
+        *failed = written[i].path;
+        int dir = tree_open_made(tree, written[i].path, written[i].mode);
+        if (dir < 0)
+            return -1;
+        int swept = written[i].sweep ? file_sweep(dir) : 0;
+        tree_close(dir);
+        if (swept < 0)
+            return -1;
+    }
+    *failed = NULL;
+    return 0;
+}
+
+/* A whole block: a full file system may still take the few bytes that fit into an inode. */
+static int write_block(struct file_out *out)
+{
+    memset(out->data, '\n', sizeof(out->data));
+    for (size_t done = 0; done < sizeof(out->data);) {
+        ssize_t n = write(out->fd, out->data + done, sizeof(out->data) - done);
+        if (n < 0 && errno != EINTR)
+            return -1;
+        if (n > 0)
+            done += (size_t)n;
+    }
+    return fsync(out->fd);
+}
+
+int tree_probe(const struct tree *tree, const char *relative)
+{
+    struct file_out out;
+    int error = 0;
+    int dir = tree_open(tree, relative);
+
+    if (dir < 0)
+        return errno;
+    if (file_out_open(&out, dir, "probe", 0600) != 0) {
+        error = errno;
+    } else {
+        if (write_block(&out) != 0)
+            error = errno;
+        file_out_abort(&out);
+    }
+    tree_close(dir);
+    return error;
+}
