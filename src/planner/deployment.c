@@ -1,0 +1,133 @@
+#include "planner/deployment.h"
+
+#include "base/log.h"
+
+/* What is known of a key's newest deployment:
+ *
+ *   started  ended     the window
+ *   yes      no        it runs: started_ms to now
+ *   yes      yes       started_ms to ended_ms
+ *   no       yes       its start was not read yet: none
+ *
+ * 1. floor_ms is the newest end of an older deployment (INT64_MIN: none is known): starts and ends
+ *    at or before it are not this one's.
+ * 2. floor_ms <= started_ms, floor_ms < ended_ms, started_ms <= ended_ms, where they are known.
+ * 3. At most one of completed and failed is set. */
+
+void deployment_init(struct deployments *d)
+{
+    table_init(&d->table, d->entries, sizeof(d->entries[0]), DEPLOYMENTS_MAX, d->slots,
+               2 * DEPLOYMENTS_MAX);
+}
+
+static void evict_oldest(struct deployments *d)
+{
+    struct deployment *oldest = table_at(&d->table, 0);
+
+    for (uint32_t i = 1; i < d->table.count; i++) {
+        struct deployment *entry = table_at(&d->table, i);
+        if (entry->read_ms < oldest->read_ms)
+            oldest = entry;
+    }
+    LOG(LOG_WARNING, "deployment_evicted", LOG_SPAN("key", table_key_of(oldest)));
+    table_remove(&d->table, oldest);
+}
+
+/* The key's entry, a new one where it has none; NULL where the key is too long for the table. */
+static struct deployment *entry_for(struct deployments *d, struct span key, int64_t read_ms)
+{
+    struct deployment *entry = table_find(&d->table, key);
+
+    if (entry == NULL && key.n <= TABLE_KEY_MAX) {
+        if (d->table.count == DEPLOYMENTS_MAX)
+            evict_oldest(d);
+        entry = table_add(&d->table, key);
+        if (entry != NULL) {
+            entry->floor_ms = INT64_MIN;
+            entry->read_ms = read_ms;
+        }
+    }
+    if (entry != NULL && entry->read_ms < read_ms)
+        entry->read_ms = read_ms;
+    return entry;
+}
+
+static bool has_ended(const struct deployment *entry)
+{
+    return entry->completed || entry->failed;
+}
+
+void deployment_start(struct deployments *d, struct span key, int64_t at_ms,
+                      int64_t arrived_boot_ms)
+{
+    struct deployment *entry = entry_for(d, key, arrived_boot_ms);
+
+    if (entry == NULL || at_ms <= entry->floor_ms || (entry->started && at_ms <= entry->started_ms))
+        return;
+    /* At the very end of a whole window it is the next one's: many clocks tell seconds only. */
+    bool next = has_ended(entry) &&
+                (at_ms > entry->ended_ms || (entry->started && at_ms == entry->ended_ms));
+    if (next) {
+        entry->floor_ms = entry->ended_ms;
+        entry->completed = false;
+        entry->failed = false;
+    }
+    entry->started = true;
+    entry->started_ms = at_ms;
+    entry->hold_until_ms = arrived_boot_ms + DEPLOYMENT_HOLD_MS;
+}
+
+/* An end that is not the newest deployment's. */
+static void older_end(struct deployment *entry, int64_t at_ms)
+{
+    if (at_ms > entry->floor_ms)
+        entry->floor_ms = at_ms;
+    if (entry->started && entry->started_ms <= entry->floor_ms)
+        entry->started = false;
+}
+
+void deployment_end(struct deployments *d, struct span key, bool success, int64_t at_ms,
+                    int64_t boot_ms)
+{
+    struct deployment *entry = entry_for(d, key, boot_ms);
+
+    if (entry == NULL || at_ms <= entry->floor_ms)
+        return;
+    bool ended = has_ended(entry);
+    if ((ended && at_ms < entry->ended_ms) ||
+        (!ended && entry->started && at_ms < entry->started_ms)) {
+        older_end(entry, at_ms);
+        return;
+    }
+    if (ended && at_ms == entry->ended_ms && success)
+        return; /* a repeat; of two different ends at one time the failure counts */
+    if (ended && at_ms > entry->ended_ms)
+        older_end(entry, entry->ended_ms);
+    entry->completed = success;
+    entry->failed = !success;
+    entry->ended_ms = at_ms;
+}
+
+static bool holds(const struct deployment *entry, int64_t boot_ms)
+{
+    return entry->started && !has_ended(entry) && boot_ms < entry->hold_until_ms;
+}
+
+enum deployment_view deployment_look(const struct deployments *d, struct span key, int64_t at_ms,
+                                     int64_t boot_ms)
+{
+    const struct deployment *entry = table_find(&d->table, key);
+
+    if (entry == NULL || !entry->started || at_ms < entry->started_ms)
+        return DEPLOYMENT_NONE;
+    if (entry->completed && at_ms <= entry->ended_ms)
+        return DEPLOYMENT_COVERS;
+    return holds(entry, boot_ms) ? DEPLOYMENT_HOLDS : DEPLOYMENT_NONE;
+}
+
+int64_t deployment_hold_until(const struct deployments *d, struct span key, int64_t boot_ms)
+{
+    const struct deployment *entry = table_find(&d->table, key);
+
+    return entry != NULL && holds(entry, boot_ms) ? entry->hold_until_ms : 0;
+}

@@ -1,0 +1,205 @@
+#include "planner/intake.h"
+
+#include "base/glob.h"
+#include "planner/conclude.h"
+#include "planner/open.h"
+
+#include <string.h>
+
+bool intake_recovered(const struct planner *p, const struct event *event, struct now now)
+{
+    bool node_offline = strcmp(event->type, "node_offline") == 0;
+    return recovery_covers(&p->recoveries, span_of(event->key), span_of(event->source),
+                           node_offline, event->at_ms, now.boot_ms);
+}
+
+enum deployment_view intake_deployment(const struct planner *p, const struct event *event,
+                                       struct now now)
+{
+    return deployment_look(&p->deployments, span_of(event->key), event->at_ms, now.boot_ms);
+}
+
+/* ---- the queue ---- */
+
+static bool leads(const struct newcomer *new, const struct work *work)
+{
+    if (work->stale != new->stale)
+        return work->stale;
+    if (new->event->severity != work->event.severity)
+        return new->event->severity > work->event.severity;
+    return new->event->at_ms >= work->event.at_ms;
+}
+
+/* The graver, then the newer event stands for its key. The key's retry time and oldest arrival
+ * stay: repeats must not put off the moment when a human hears of it. */
+static enum planner_took merge(struct planner *p, struct work *work, const struct newcomer *new)
+{
+    work->joined++;
+    if (!leads(new, work))
+        return conclude_newcomer(p, OUTCOME_JOINED, new->event, "its key is in hand");
+    conclude_event(p, work, OUTCOME_JOINED, "a graver or newer event of its key leads");
+    work->event = *new->event;
+    work->ref = new->ref;
+    work->stale = new->stale;
+    work->looked_ms = new->looked_ms;
+    if (new->held || work->state == WORK_HELD) {
+        work->state = new->held ? WORK_HELD : WORK_QUEUED;
+        work->due_ms = new->due_ms;
+    }
+    return PLANNER_KEEPS;
+}
+
+static void settle_in(struct work *work, const struct newcomer *new)
+{
+    work->state = new->held ? WORK_HELD : WORK_QUEUED;
+    work->ref = new->ref;
+    work->arrived_ms = new->arrived_ms;
+    work->looked_ms = new->looked_ms;
+    work->due_ms = new->due_ms;
+    work->stale = new->stale;
+}
+
+static enum planner_took no_slot(struct planner *p, const struct newcomer *new)
+{
+    if (new->ref != NO_REF)
+        return PLANNER_NO_SLOT;
+    return conclude_newcomer(p, OUTCOME_QUEUE_FULL, new->event, "no slot is free");
+}
+
+/* The key is with the chain or being written: only a graver event waits behind it. */
+static enum planner_took wait_behind(struct planner *p, struct work *work,
+                                     const struct newcomer *new)
+{
+    if (new->event->severity <= work->event.severity) {
+        work->joined++;
+        return conclude_newcomer(p, OUTCOME_JOINED, new->event, "its key is in hand");
+    }
+    if (work->next != NULL)
+        return merge(p, work->next, new);
+    if (queue_add_next(&p->queue, work, new->event) == NULL)
+        return no_slot(p, new);
+    settle_in(work->next, new);
+    return PLANNER_KEEPS;
+}
+
+static enum planner_took admit(struct planner *p, const struct newcomer *new)
+{
+    struct work *work = queue_find(&p->queue, span_of(new->event->key));
+    if (work != NULL && (work->state == WORK_ASKED || work->state == WORK_DECIDED))
+        return wait_behind(p, work, new);
+    if (work != NULL)
+        return merge(p, work, new);
+    work = queue_add(&p->queue, new->event);
+    if (work == NULL)
+        return no_slot(p, new);
+    settle_in(work, new);
+    conclude_newcomer(p, new->held ? OUTCOME_HELD : OUTCOME_QUEUED, new->event,
+                      new->held ? "a deployment of it is under way" : "its key has no work open");
+    return PLANNER_KEEPS;
+}
+
+void intake_merge_next(struct planner *p, struct work *work)
+{
+    struct work *next = work->next;
+    if (next == NULL)
+        return;
+    struct newcomer new = {
+        .event = &next->event,
+        .ref = next->ref,
+        .looked_ms = next->looked_ms,
+        .stale = next->stale,
+    };
+    work->next = NULL;
+    work->joined += next->joined;
+    if (merge(p, work, &new) == PLANNER_ENDED)
+        conclude_release(p, next->ref);
+    queue_free(&p->queue, next);
+}
+
+/* ---- a fault ---- */
+
+static bool watched(const struct planner *p, const struct event *event)
+{
+    return glob_list_match(p->settings.watch_nodes, span_of(event->node_as_came)) ||
+           glob_list_match(p->settings.watch_nodes, span_of(event->node));
+}
+
+/* Its own time lies too far before its arrival for a model's answer to be of use. */
+static bool stale(const struct planner *p, const struct event *event)
+{
+    return event->dated && event->arrived_ms - event->at_ms > p->settings.deadline_ms;
+}
+
+static enum planner_took hold(struct planner *p, struct newcomer *new, struct now now)
+{
+    new->held = true;
+    new->looked_ms = INT64_MIN;
+    new->due_ms = deployment_hold_until(&p->deployments, span_of(new->event->key), now.boot_ms);
+    return admit(p, new);
+}
+
+/* Is there a button for it already, or did it have its turn lately? Else it is queued. */
+static enum planner_took queue_up(struct planner *p, struct newcomer *new, struct now now)
+{
+    const struct event *event = new->event;
+    struct open_actions open;
+    open_look(&open, p, event, now);
+    new->looked_ms = now.boot_ms;
+    switch (open.view) {
+    case OPEN_ACTION:
+        return conclude_newcomer(p, OUTCOME_ALREADY_OPEN, event, "an action for it is open");
+    case OPEN_REJECTED:
+        return conclude_newcomer(p, OUTCOME_REJECTED_LATELY, event,
+                                 "the operator rejected one lately");
+    case OPEN_OWN:
+    case OPEN_FAULT:
+        new->looked_ms = INT64_MIN; /* seen to when its turn comes */
+        return admit(p, new);
+    case OPEN_NONE:
+        break;
+    }
+    if (!cooldown_passes(&p->cooldowns, span_of(event->key), event->severity,
+                         p->settings.cooldown_ms, now.boot_ms))
+        return conclude_newcomer(p, OUTCOME_COOLDOWN, event, "a repeat within COOLDOWN_SECONDS");
+    return admit(p, new);
+}
+
+enum planner_took intake_fault(struct planner *p, struct newcomer *new, struct now now)
+{
+    const struct event *event = new->event;
+    if (!watched(p, event))
+        return conclude_newcomer(p, OUTCOME_NOT_WATCHED, event, "its node is not in WATCH_NODES");
+    if (intake_recovered(p, event, now))
+        return conclude_newcomer(p, OUTCOME_RECOVERED, event,
+                                 "a recovery that is not older was read");
+    new->stale = stale(p, event);
+    new->due_ms = now.boot_ms;
+    switch (intake_deployment(p, event, now)) {
+    case DEPLOYMENT_COVERS:
+        return conclude_newcomer(p, OUTCOME_DEPLOYED, event,
+                                 "it lies inside a deployment that completed");
+    case DEPLOYMENT_HOLDS:
+        return hold(p, new, now);
+    case DEPLOYMENT_NONE:
+        break;
+    }
+    return queue_up(p, new, now);
+}
+
+void intake_again(struct planner *p, struct work *work, struct now now)
+{
+    struct work copy = *work;
+    queue_free(&p->queue, work); /* so that there is a piece for it again */
+    struct newcomer new = {
+        .event = &copy.event,
+        .ref = copy.ref,
+        .arrived_ms = copy.arrived_ms,
+    };
+    if (intake_fault(p, &new, now) == PLANNER_ENDED) {
+        conclude_release(p, copy.ref);
+        return;
+    }
+    struct work *again = queue_find(&p->queue, span_of(copy.event.key));
+    if (again != NULL)
+        again->joined += copy.joined;
+}

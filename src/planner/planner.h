@@ -1,0 +1,75 @@
+#ifndef PLANNER_PLANNER_H
+#define PLANNER_PLANNER_H
+/* The story of the program: what happens to an event, from its bytes to its end. Decisions only:
+ * the world is reached through struct planner_ops, time is an argument. */
+
+#include "planner/cooldown.h"
+#include "planner/deployment.h"
+#include "planner/ops.h"
+#include "planner/queue.h"
+#include "planner/recovery.h"
+
+/* How an event arrived. */
+struct arrival {
+    struct span origin; /* names it in logs and, where it has no id, its correlation */
+    int64_t wall_ms;
+    int64_t boot_ms;
+    int64_t floor_ms; /* pass over what is dated before this (wall clock); 0 = nothing */
+    uint32_t ref;     /* the source's handle; NO_REF: cannot be read again */
+    bool complete;    /* nothing will be added to these bytes */
+};
+
+enum planner_took {
+    PLANNER_ENDED,   /* whatever became of it, it is over */
+    PLANNER_KEEPS,   /* unfinished until ops->finished(ref) */
+    PLANNER_NO_SLOT, /* read it again when there is room (never with NO_REF) */
+    PLANNER_UNSURE,  /* not JSON, but perhaps it is still being written (never where complete) */
+};
+
+struct planner_slot {
+    struct work *work; /* NULL = free */
+    struct llm_request request;
+    struct proposal proposal;
+    unsigned policy;
+    char model[LLM_MODEL_MAX + 1];
+    struct llm_answer answer;
+};
+
+struct planner {
+    struct planner_settings settings;
+    const struct planner_ops *ops;
+    void *ctx;
+    struct cooldowns cooldowns;
+    struct recoveries recoveries;
+    struct deployments deployments;
+    struct queue queue;
+    struct planner_slot slots[ASKS_MAX];
+    int64_t write_blocked_until_ms; /* boot clock; nothing is asked while writing fails */
+    uint64_t jitter;                /* state of the generator */
+    uint64_t counts[OUTCOMES];
+    uint64_t refused[EVENT_ERRORS];
+    char body[ACTION_BYTES_MAX]; /* the action file being made */
+};
+
+/* All memory is in *p (static, zeroed). seed: any number, for jitter. */
+void planner_init(struct planner *p, const struct planner_settings *settings,
+                  const struct planner_ops *ops, void *ctx, uint64_t seed);
+void planner_configure(struct planner *p, const struct planner_settings *settings);
+
+enum planner_took planner_event(struct planner *p, struct span bytes, const struct arrival *arrival,
+                                struct now now);
+
+/* Does what is due: releases holds, writes what could not be written, asks the chain for what is
+ * queued (not while backlog says that older events are still being read). The boot-clock time of
+ * the next thing to do, or -1 for none. */
+int64_t planner_turn(struct planner *p, struct now now, bool backlog);
+
+void planner_answered(struct planner *p, unsigned slot, const struct llm_answer *answer,
+                      struct now now);
+
+/* Is there anything that planner_turn() or an answer would go on with? (--once ends where not.) */
+bool planner_busy(const struct planner *p);
+/* Is there room for another key? */
+bool planner_has_room(const struct planner *p);
+
+#endif

@@ -1,0 +1,94 @@
+#include "planner/recovery.h"
+
+#include "base/hash.h"
+
+#include <string.h>
+
+#define BUCKETS (RECOVERIES_MAX / RECOVERY_WAYS)
+
+_Static_assert(RECOVERIES_MAX % RECOVERY_WAYS == 0 && (BUCKETS & (BUCKETS - 1)) == 0,
+               "a power of two of whole buckets");
+
+void recovery_init(struct recoveries *r)
+{
+    memset(r, 0, sizeof(*r));
+}
+
+/* The number of the first entry of a key's bucket. */
+static size_t bucket_of(uint64_t key)
+{
+    return (size_t)(key & (BUCKETS - 1)) * RECOVERY_WAYS;
+}
+
+static uint64_t source_of(struct span source)
+{
+    if (source.n == 0)
+        return 0;
+    uint64_t hash = hash_span(source);
+    return hash != 0 ? hash : 1;
+}
+
+/* boot_ms as a read_ms, where 0 says that the entry is free. */
+static int64_t stamp(int64_t boot_ms)
+{
+    return boot_ms != 0 ? boot_ms : 1;
+}
+
+static bool is_live(const struct recovery *entry, int64_t boot_ms)
+{
+    return entry->read_ms != 0 && boot_ms - entry->read_ms < RECOVERY_MEMORY_MS;
+}
+
+void recovery_note(struct recoveries *r, struct span key, struct span source, bool node_only,
+                   int64_t at_ms, int64_t boot_ms)
+{
+    struct recovery new = {.key = hash_span(key),
+                           .source = source_of(source),
+                           .at_ms = at_ms,
+                           .read_ms = stamp(boot_ms),
+                           .node_only = node_only};
+    struct recovery *bucket = &r->entry[bucket_of(new.key)];
+    struct recovery *place = bucket;
+
+    for (struct recovery *entry = bucket; entry < bucket + RECOVERY_WAYS; entry++) {
+        bool live = is_live(entry, boot_ms);
+        if (live && entry->key == new.key && entry->source == new.source &&
+            entry->node_only == node_only) {
+            if (entry->at_ms <= at_ms)
+                *entry = new;
+            return;
+        }
+        if (!live)
+            entry->read_ms = 0;
+        if (entry->read_ms < place->read_ms)
+            place = entry;
+    }
+    *place = new;
+}
+
+bool recovery_covers(const struct recoveries *r, struct span key, struct span source,
+                     bool node_offline, int64_t at_ms, int64_t boot_ms)
+{
+    uint64_t key_hash = hash_span(key);
+    uint64_t source_hash = source_of(source);
+    const struct recovery *entry = &r->entry[bucket_of(key_hash)];
+
+    for (unsigned i = 0; i < RECOVERY_WAYS; i++, entry++) {
+        if (!is_live(entry, boot_ms) || entry->key != key_hash || entry->at_ms < at_ms)
+            continue;
+        bool same_source = source_hash == 0 || entry->source == 0 || entry->source == source_hash;
+        if (same_source && (!entry->node_only || node_offline))
+            return true;
+    }
+    return false;
+}
+
+void recovery_touch(struct recoveries *r, struct span key, int64_t boot_ms)
+{
+    uint64_t hash = hash_span(key);
+    struct recovery *bucket = &r->entry[bucket_of(hash)];
+
+    for (struct recovery *entry = bucket; entry < bucket + RECOVERY_WAYS; entry++)
+        if (entry->key == hash && is_live(entry, boot_ms))
+            entry->read_ms = stamp(boot_ms);
+}
