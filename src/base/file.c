@@ -144,8 +144,6 @@ static int inherit_owner(int dir, int fd)
         return 0;
     if (fchown(fd, parent.st_uid, parent.st_gid) == 0)
         return 0;
-    if (errno != EPERM && errno != EINVAL)
-        return -1;
     if (fchown(fd, (uid_t)-1, parent.st_gid) == 0)
         return 0;
     return errno == EPERM || errno == EINVAL ? 0 : -1;

@@ -45,7 +45,7 @@ static enum json_error not_utf8(struct span s)
     for (size_t f = 0; f < sizeof(fill) && s.n < sizeof(whole); f++) {
         memset(whole, fill[f], sizeof(whole));
         memcpy(whole, s.p, s.n);
-        if (utf8_next((struct span){whole, sizeof(whole)}, &cp) > s.n)
+        if (utf8_next((struct span){whole, sizeof(whole)}, &cp) != 0)
             return JSON_INCOMPLETE;
     }
     return JSON_UTF8;

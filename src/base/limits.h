@@ -37,7 +37,7 @@
 #define QUEUE_MAX 512 /* keys with work open at once */
 #define WORK_MAX 640  /* the queue, and events that wait behind one of their key */
 #define DEPLOYMENTS_MAX 128
-#define RECOVERIES_MAX 1024
+#define RECOVERIES_MAX 2048
 #define DECISIONS_KEPT 20 /* in the status file */
 
 /* Waits, milliseconds. */
@@ -54,10 +54,21 @@
 #define SCAN_OVERLAP_MS 5000   /* clocks of file systems are coarse */
 #define SETTLE_MS 5000         /* a file that did not change for so long is complete */
 #define CLOCK_STEP_MS 5000     /* the wall clock was set, not slewed */
-#define SEEN_MAX 131072        /* files remembered by device, inode, ctime; 8 bytes each */
+#define SEEN_MAX 131072        /* files remembered by device, inode, ctime; 20 bytes each */
+#define SEEN_KEPT_MS (60 * 60 * 1000) /* beyond need: the clock may be set back by so much */
+#define KNOWN_AHEAD_MS                                                                             \
+    (60 * 60 * 1000)           /* so far ahead of a clock set back files are remembered            \
+                                */
+#define DIRS_MAX 8192          /* node directories known, to tell new ones; 20 bytes each */
+#define RECENT_MAX 256         /* files a writer may still be touching; 24 bytes each */
 #define FILE_REFS_MAX 1024     /* unfinished file events; more wait in their files */
+#define UNREAD_REFS_MAX 256    /* of them for what could not be read; more hold the mark back */
+#define RETRY_SCAN_MS 1000     /* from the end of a scan to the next for what found no slot */
 #define WATCHES_MAX 1024       /* directories watched by inotify; more are rescanned */
-#define LOGS_MAX 256           /* events.jsonl files followed */
+#define LOGS_MAX 256           /* events.jsonl files followed, rotated ones too */
+#define LOG_HEAD_MAX 256       /* bytes at the start of a log that tell a copy of it */
+#define LOG_TAIL_MAX 64        /* bytes before the offset that tell whether it is the same log */
+#define PROGRESS_LINE_MAX 4096 /* bytes of a line of saved progress */
 
 /* State. */
 #define STATE_SAVE_SOON_MS 1000  /* after a decision */
@@ -86,6 +97,8 @@
 /* Logs, bytes. */
 #define LOG_FIELD_MAX 1024
 #define LOG_LINE_MAX 4096
+#define LOG_WAIT_MS                                                                                \
+    200 /* a burst fills a pipe faster than its reader reads; then lines are dropped */
 
 /* The loop. */
 #define LOOP_WATCHES_MAX 32

@@ -25,6 +25,7 @@ static struct {
     int fd;          /* -1: nowhere */
     bool text;       /* what format means for fd */
     bool broken;     /* the last line went out in part */
+    bool stuck;      /* its reader did not make room within LOG_WAIT_MS */
     int64_t dropped; /* lines since the last one that went out */
 } logger = {.least = LOG_INFO, .format = LOG_JSON, .fd = STDOUT_FILENO};
 
@@ -45,6 +46,7 @@ void log_to(int fd)
 {
     logger.fd = fd;
     logger.broken = false;
+    logger.stuck = false;
     logger.dropped = 0;
     choose_format();
 }
@@ -189,13 +191,15 @@ static void end_line(struct line *l, bool cut)
 
 /* ---- Out ---- */
 
-/* Waiting for a reader is not ours to do: what does not go at once is left. */
+/* A reader that is only slow is waited for, once; one that is stuck is not waited for again. */
 static bool writable(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLOUT};
+    int ready = poll(&p, 1, logger.stuck ? 0 : LOG_WAIT_MS);
 
+    logger.stuck = ready == 0;
     /* Not with POLLERR or POLLHUP beside it: nobody is left to read. */
-    return poll(&p, 1, 0) == 1 && p.revents == POLLOUT;
+    return ready == 1 && p.revents == POLLOUT;
 }
 
 static int write_now(int fd, struct span s)

@@ -1,8 +1,9 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 /* One line an occurrence on stdout: a JSON object (`timestamp`, `level`, `event`, then fields), or
- * text on a terminal. Fields longer than LOG_FIELD_MAX are cut. A line that cannot be written at
- * once (a full pipe) is dropped and counted; the next line that can be written says how many. */
+ * text on a terminal. Fields longer than LOG_FIELD_MAX are cut. A line for which a
+ * full pipe has no room within LOG_WAIT_MS is dropped and counted, and so are the next ones,
+ * without a wait, until there is room again; the next line that goes out says how many. */
 
 #include "base/span.h"
 

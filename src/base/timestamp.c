@@ -2,7 +2,6 @@
 
 #define DAY_MS INT64_C(86400000)
 #define YEAR_MIN 1970
-#define YEAR_MAX 9999
 #define LAST_MS INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
 
 /* Takes count digits, or nothing and -1. */
@@ -164,7 +163,7 @@ static char *put_date(char *at, int64_t days)
     int year = YEAR_MIN + (int)(days / 366);
     int month = 1;
 
-    while (year < YEAR_MAX && year_start(year + 1) <= days)
+    while (year_start(year + 1) <= days)
         year++;
     days -= year_start(year);
     while (days >= month_days(year, month))
