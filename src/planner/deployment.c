@@ -1,6 +1,11 @@
 #include "planner/deployment.h"
 
+#include "base/json_read.h"
+#include "base/json_write.h"
 #include "base/log.h"
+
+/* A saved entry has seven members, each a name and a value; somebody may have added some. */
+#define TOKENS 33
 
 /* What is known of a key's newest deployment:
  *
@@ -18,6 +23,7 @@ void deployment_init(struct deployments *d)
 {
     table_init(&d->table, d->entries, sizeof(d->entries[0]), DEPLOYMENTS_MAX, d->slots,
                2 * DEPLOYMENTS_MAX);
+    d->changed = false;
 }
 
 static void evict_oldest(struct deployments *d)
@@ -62,6 +68,7 @@ void deployment_start(struct deployments *d, struct span key, int64_t at_ms,
 {
     struct deployment *entry = entry_for(d, key, arrived_boot_ms);
 
+    d->changed = true;
     if (entry == NULL || at_ms <= entry->floor_ms || (entry->started && at_ms <= entry->started_ms))
         return;
     /* At the very end of a whole window it is the next one's: many clocks tell seconds only. */
@@ -91,6 +98,7 @@ void deployment_end(struct deployments *d, struct span key, bool success, int64_
 {
     struct deployment *entry = entry_for(d, key, boot_ms);
 
+    d->changed = true;
     if (entry == NULL || at_ms <= entry->floor_ms)
         return;
     bool ended = has_ended(entry);
@@ -130,4 +138,61 @@ int64_t deployment_hold_until(const struct deployments *d, struct span key, int6
     const struct deployment *entry = table_find(&d->table, key);
 
     return entry != NULL && holds(entry, boot_ms) ? entry->hold_until_ms : 0;
+}
+
+/* ---- Saved and loaded ---- */
+
+void deployment_save(struct buf *out, const struct deployment *entry, struct now now)
+{
+    struct json_write w;
+
+    json_write_init(&w, out);
+    json_write_object(&w, NULL);
+    json_write_span(&w, "key", table_key_of(entry));
+    json_write_bool(&w, "started", entry->started);
+    json_write_bool(&w, "completed", entry->completed);
+    json_write_bool(&w, "failed", entry->failed);
+    json_write_int(&w, "started_ms", entry->started_ms);
+    json_write_int(&w, "ended_ms", entry->ended_ms);
+    json_write_int(&w, "floor_ms", entry->floor_ms);
+    json_write_int(&w, "hold_until_ms", entry->hold_until_ms + clock_offset(now));
+    json_write_end_object(&w);
+}
+
+static int load_time(const struct json *doc, const char *name, int64_t *ms)
+{
+    return json_int(doc, json_member(doc, JSON_ROOT, name), INT64_MIN, INT64_MAX / 4, ms);
+}
+
+static bool load_bool(const struct json *doc, const char *name)
+{
+    return json_type(doc, json_member(doc, JSON_ROOT, name)) == JSON_TRUE;
+}
+
+int deployment_load(struct deployments *d, struct span object, struct now now)
+{
+    jsmntok_t tokens[TOKENS];
+    struct json doc;
+    char key[TABLE_KEY_MAX + 1];
+    struct deployment loaded;
+    int64_t hold_until_ms;
+
+    if (json_read(&doc, object.p, object.n, tokens, TOKENS, 1) != JSON_OK ||
+        json_string(&doc, json_member(&doc, JSON_ROOT, "key"), key, sizeof(key)) <= 0 ||
+        load_time(&doc, "started_ms", &loaded.started_ms) != 0 ||
+        load_time(&doc, "ended_ms", &loaded.ended_ms) != 0 ||
+        load_time(&doc, "floor_ms", &loaded.floor_ms) != 0 ||
+        load_time(&doc, "hold_until_ms", &hold_until_ms) != 0 || hold_until_ms < 0)
+        return -1;
+    hold_until_ms -= clock_offset(now);
+    int64_t last_ms = now.boot_ms + DEPLOYMENT_HOLD_MS;
+    struct deployment *entry = entry_for(d, span_of(key), now.boot_ms);
+    entry->started = load_bool(&doc, "started");
+    entry->completed = load_bool(&doc, "completed");
+    entry->failed = load_bool(&doc, "failed") && !entry->completed;
+    entry->started_ms = loaded.started_ms;
+    entry->ended_ms = loaded.ended_ms;
+    entry->floor_ms = loaded.floor_ms;
+    entry->hold_until_ms = hold_until_ms < last_ms ? hold_until_ms : last_ms;
+    return 0;
 }

@@ -31,35 +31,11 @@ static const char *const type_names[] = {"type", "event_type", "event", NULL};
 static const char *const node_names[] = {"node", "node_name", "host", "hostname", NULL};
 static const char *const service_names[] = {"service", "service_name", "container",
                                             "container_name", NULL};
+static const char *const source_names[] = {"source", NULL};
 static const char *const time_names[] = {"timestamp", "ts", "time", NULL};
 static const char *const severity_names[] = {"severity", "level", NULL};
 static const char *const details_names[] = {"payload", "details", "data", NULL};
 static const char *const envelope_names[] = {"event", "update", "data", "payload", NULL};
-
-/* ---- Severity ---- */
-
-const char *severity_text(enum severity severity)
-{
-    static const char *const texts[] = {"info", "warning", "error", "critical"};
-
-    return texts[severity];
-}
-
-enum severity severity_of(struct span text)
-{
-    static const struct {
-        const char *word;
-        enum severity severity;
-    } words[] = {
-        {"info", SEVERITY_INFO},   {"warning", SEVERITY_WARNING},   {"warn", SEVERITY_WARNING},
-        {"error", SEVERITY_ERROR}, {"critical", SEVERITY_CRITICAL}, {"fatal", SEVERITY_CRITICAL},
-    };
-
-    for (size_t i = 0; i < COUNT(words); i++)
-        if (span_is_nocase(text, words[i].word))
-            return words[i].severity;
-    return SEVERITY_WARNING;
-}
 
 const char *event_error_text(enum event_error error)
 {
@@ -100,14 +76,14 @@ static enum event_error read_document(struct json *doc, struct span bytes)
     return error == JSON_SIZE ? EVENT_TOO_LARGE : EVENT_NOT_JSON;
 }
 
-/* The member under the first of these names that is there. */
+/* The member under the first of these names that is there; null is how some writers say nothing. */
 static json_ref first_of(const struct json *doc, json_ref object, const char *const *names)
 {
     json_ref ref = JSON_NONE;
 
-    for (; *names != NULL && ref == JSON_NONE; names++)
+    for (; *names != NULL && json_type(doc, ref) == JSON_NULL; names++)
         ref = json_member(doc, object, *names);
-    return ref;
+    return json_type(doc, ref) == JSON_NULL ? JSON_NONE : ref;
 }
 
 static json_ref type_of(const struct json *doc, json_ref object)
@@ -239,7 +215,7 @@ static enum event_error take_names(struct event *out, const struct json *doc,
             error = take_name(doc, service, out->service, EVENT_OK);
     }
     if (error == EVENT_OK)
-        error = take_name(doc, json_member(doc, place->object, "source"), out->source, EVENT_OK);
+        error = take_name(doc, first_of(doc, place->object, source_names), out->source, EVENT_OK);
     return error;
 }
 

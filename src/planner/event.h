@@ -6,13 +6,9 @@
 #include "base/span.h"
 #include "base/table.h"
 #include "planner/alias.h"
+#include "planner/severity.h"
 
 #include <stdint.h>
-
-enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_ERROR, SEVERITY_CRITICAL };
-const char *severity_text(enum severity severity);
-/* "error" to SEVERITY_ERROR; anything else to SEVERITY_WARNING. */
-enum severity severity_of(struct span text);
 
 struct event {
     char type[NAME_MAX_BYTES + 1];

@@ -4,20 +4,18 @@
 
 #include <string.h>
 
-#define BUCKETS (RECOVERIES_MAX / RECOVERY_WAYS)
-
-_Static_assert(RECOVERIES_MAX % RECOVERY_WAYS == 0 && (BUCKETS & (BUCKETS - 1)) == 0,
-               "a power of two of whole buckets");
+_Static_assert((RECOVERIES_MAX & (RECOVERIES_MAX - 1)) == 0, "a power of two");
 
 void recovery_init(struct recoveries *r)
 {
     memset(r, 0, sizeof(*r));
 }
 
-/* The number of the first entry of a key's bucket. */
-static size_t bucket_of(uint64_t key)
+/* A key's entries are among the RECOVERY_WAYS from where its hash points; the last is followed by
+ * the first. */
+static size_t way(uint64_t key, unsigned i)
 {
-    return (size_t)(key & (BUCKETS - 1)) * RECOVERY_WAYS;
+    return (size_t)(key + i) & (RECOVERIES_MAX - 1);
 }
 
 static uint64_t source_of(struct span source)
@@ -47,10 +45,10 @@ void recovery_note(struct recoveries *r, struct span key, struct span source, bo
                            .at_ms = at_ms,
                            .read_ms = stamp(boot_ms),
                            .node_only = node_only};
-    struct recovery *bucket = &r->entry[bucket_of(new.key)];
-    struct recovery *place = bucket;
+    struct recovery *place = &r->entry[way(new.key, 0)];
 
-    for (struct recovery *entry = bucket; entry < bucket + RECOVERY_WAYS; entry++) {
+    for (unsigned i = 0; i < RECOVERY_WAYS; i++) {
+        struct recovery *entry = &r->entry[way(new.key, i)];
         bool live = is_live(entry, boot_ms);
         if (live && entry->key == new.key && entry->source == new.source &&
             entry->node_only == node_only) {
@@ -71,9 +69,9 @@ bool recovery_covers(const struct recoveries *r, struct span key, struct span so
 {
     uint64_t key_hash = hash_span(key);
     uint64_t source_hash = source_of(source);
-    const struct recovery *entry = &r->entry[bucket_of(key_hash)];
 
-    for (unsigned i = 0; i < RECOVERY_WAYS; i++, entry++) {
+    for (unsigned i = 0; i < RECOVERY_WAYS; i++) {
+        const struct recovery *entry = &r->entry[way(key_hash, i)];
         if (!is_live(entry, boot_ms) || entry->key != key_hash || entry->at_ms < at_ms)
             continue;
         bool same_source = source_hash == 0 || entry->source == 0 || entry->source == source_hash;
@@ -86,9 +84,10 @@ bool recovery_covers(const struct recoveries *r, struct span key, struct span so
 void recovery_touch(struct recoveries *r, struct span key, int64_t boot_ms)
 {
     uint64_t hash = hash_span(key);
-    struct recovery *bucket = &r->entry[bucket_of(hash)];
 
-    for (struct recovery *entry = bucket; entry < bucket + RECOVERY_WAYS; entry++)
+    for (unsigned i = 0; i < RECOVERY_WAYS; i++) {
+        struct recovery *entry = &r->entry[way(hash, i)];
         if (entry->key == hash && is_live(entry, boot_ms))
             entry->read_ms = stamp(boot_ms);
+    }
 }

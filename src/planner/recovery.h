@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define RECOVERY_WAYS 8 /* entries a bucket: sources that one key's recoveries may come from */
+#define RECOVERY_WAYS 64 /* entries that are looked at for one key */
 
 struct recovery {
     uint64_t key;
@@ -20,13 +20,13 @@ struct recovery {
 };
 
 struct recoveries {
-    struct recovery entry[RECOVERIES_MAX]; /* buckets of RECOVERY_WAYS by key */
+    struct recovery entry[RECOVERIES_MAX];
 };
 
 void recovery_init(struct recoveries *r);
 
-/* Remembers it where it is the newest of its key and source; in a full bucket the one read longest
- * ago goes. */
+/* Remembers it where it is the newest of its key and source; where all it may take are in use
+ * the one read longest ago goes. */
 void recovery_note(struct recoveries *r, struct span key, struct span source, bool node_only,
                    int64_t at_ms, int64_t boot_ms);
 
