@@ -170,8 +170,8 @@ static int resolve_one(void *arg, const char *name, enum action_look look,
 
     (void)look;
     (void)facts;
-    if (!actions_id_valid(text) || span_copy(id, sizeof(id), text) != 0)
-        return 0; /* no claim of ours */
+    if (span_copy(id, sizeof(id), text) != 0)
+        return 0; /* no claim of ours; what is no id is none to claim_resolve() */
     enum claim_result result = claim_resolve(r->tree, r->pending, id);
     if (result == CLAIM_FAULT && r->error == 0)
         r->error = errno != 0 ? errno : EIO;

@@ -261,6 +261,7 @@ static enum verdict_result undo(struct step *s, enum verdict_result result)
 /* The verdict is given; a claim that stays is removed by the next command. */
 static enum verdict_result finish(const struct step *s)
 {
+    s->why[0] = '\0';
     (void)claim_remove(s->pending, s->verdict->id);
     return VERDICT_DONE;
 }
@@ -278,9 +279,12 @@ static bool is_in_place(const struct step *s)
 static enum verdict_result settle(struct step *s)
 {
     enum verdict_result result = say_errno(s, "it cannot be written: ");
+    int error = errno;
 
-    if (!is_in_place(s))
+    if (!is_in_place(s)) {
+        errno = error;
         return undo(s, result);
+    }
     if (tree_sync(s->target) != 0)
         return say_errno(s, "done, but it may not survive a power cut: ");
     return finish(s);
@@ -336,14 +340,29 @@ static enum verdict_result decide(struct step *s)
     enum verdict_result result;
     /* Seen here, it costs no claim; file_put() never overwrites it in any case. */
     if (s->verdict->approve && is_there(s->target, s->name)) {
-        result = say(s, VERDICT_TAKEN, "approved/ already holds one of this id", "");
+        s->seen = true;
+        result = is_there(s->pending, s->name)
+                     ? say(s, VERDICT_TAKEN, "approved/ already holds one of this id", "")
+                     : say_gone(s); /* another has just approved it */
     } else {
-        /* Under the lock no other command writes there. A failed sweep harms nobody. */
-        (void)file_sweep(s->target);
         result = pass_on(s);
     }
     tree_close(s->target);
     return result;
+}
+
+/* Removes what killed commands left. Under the lock no other command writes there, and a failure
+ * harms nobody. */
+static void sweep(const struct tree *tree)
+{
+    static const enum action_place places[] = {ACTION_APPROVED, ACTION_REJECTED};
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        int dir = tree_open(tree, actions_dir(places[i]));
+        if (dir >= 0)
+            (void)file_sweep(dir);
+        tree_close(dir);
+    }
 }
 
 static int lock(int pending)
@@ -395,6 +414,7 @@ enum verdict_result verdict_give(const struct tree *tree, const struct verdict *
     } else {
         /* A claim that cannot be resolved is in the way of its own id only: claim_take(). */
         (void)claim_resolve_all(tree, s.pending);
+        sweep(tree);
         result = read_pending(&s);
         if (result == VERDICT_DONE) {
             result = decide(&s);
