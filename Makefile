@@ -86,17 +86,29 @@ PYTEST := $(wildcard tests/system tests/fault)
 .PHONY: all
 all: $(BIN)
 
-$(BIN): $(MAIN:%.c=$(OBJ)/%.o) $(SRC:%.c=$(OBJ)/%.o) $(OBJ)/libhiredis.a $(OBJ)/libbearssl.a
+BIN_PARTS := $(MAIN:%.c=$(OBJ)/%.o) $(SRC:%.c=$(OBJ)/%.o) $(OBJ)/libhiredis.a $(OBJ)/libbearssl.a
+link = $(CC) $(LDFLAGS) -o $@ $(MUSL)/lib/rcrt1.o $(MUSL)/lib/crti.o $^ -L$(MUSL)/lib \
+       -Wl,--start-group -lc -lgcc -Wl,--end-group $(MUSL)/lib/crtn.o
+
+$(BIN): $(BIN_PARTS)
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(MUSL)/lib/rcrt1.o $(MUSL)/lib/crti.o $^ \
-	    -L$(MUSL)/lib -Wl,--start-group -lc -lgcc -Wl,--end-group $(MUSL)/lib/crtn.o
+	$(Q)$(link)
+
+# The program once more, with an allocator that ends it: what tests/system/test_heap.py runs.
+GUARD := $(BIN)-heap-guard
+GUARD_WRAPS := malloc calloc realloc aligned_alloc posix_memalign
+
+$(GUARD): LDFLAGS += $(GUARD_WRAPS:%=-Wl,--wrap=%)
+$(GUARD): $(OBJ)/tests/system/heap_guard.o $(BIN_PARTS)
+	@echo '  LD   $@'
+	$(Q)$(link)
 
 epoch_users := $(if $(SRC),$(shell grep -lw BUILD_EPOCH $(SRC) $(MAIN)))
 $(epoch_users:%.c=$(OBJ)/%.o): EPOCH := -DBUILD_EPOCH=$(BUILD_EPOCH)LL
 $(epoch_users:%.c=$(OBJ)/%.o): build/epoch
 
-$(OBJ)/src/%.o: src/%.c build/flags-$(TARGET) | $(MUSL)/.built
+$(OBJ)/%.o: %.c build/flags-$(TARGET) | $(MUSL)/.built
 	@mkdir -p $(@D)
 	@echo '  CC   $@'
 	$(Q)$(CC) $(STD) $(WARN) $(CPPFLAGS) $(EPOCH) $(CFLAGS) $(DEPEND) -c $< -o $@
@@ -155,10 +167,11 @@ build/unit/libsrc.a: $(SRC:%.c=build/unit/%.o)
 	@rm -f $@
 	$(Q)ar rcsD $@ $^
 
+# cmocka stands before our archives, which export nothing: no function of ours replaces one of its.
 $(UNIT): build/unit/%: build/unit/tests/unit/%.o $(UNIT_SUPPORT:%.c=build/unit/%.o) \
     build/unit/libsrc.a build/unit/libhiredis.a build/unit/libbearssl.a
 	@echo '  LD   $@'
-	$(Q)gcc $(UNIT_CFLAGS) -o $@ $^ -lcmocka
+	$(Q)gcc $(UNIT_CFLAGS) -Wl,--exclude-libs,ALL -o $@ $(filter %.o,$^) -lcmocka $(filter %.a,$^)
 
 .PHONY: unit
 unit: $(UNIT)
@@ -199,7 +212,7 @@ run:
 
 test:
 	@toolchain/packages build test
-	@$(MAKE) --no-print-directory all unit-programs fuzz-targets
+	@$(MAKE) --no-print-directory all $(GUARD) unit-programs fuzz-targets
 	@$(MAKE) --no-print-directory suites
 
 check:
@@ -224,7 +237,7 @@ suites:
 	done; \
 	exit $$failed
 
-system: $(BIN)
+system: $(BIN) $(GUARD)
 ifeq ($(PYTEST),)
 	@echo 'system tests: none yet'
 else

@@ -1,0 +1,59 @@
+"""After start-up nobody allocates: the whole program, linked with an allocator that ends it."""
+
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+from agent import Agent, fault, wait_for
+
+
+@pytest.fixture
+def guarded(tree):
+    program = pathlib.Path(os.environ["PLANNER_AGENT"]).with_name("planner-agent-heap-guard")
+    assert program.is_file(), f"no {program}: make test"
+    agent = Agent(tree, program)
+    yield agent
+    agent.end()
+
+
+def test_guard_ends_a_program_that_allocates(guarded):
+    """The user's name is looked up by the C library, which allocates: so the guard is there."""
+    done = subprocess.run(guarded.argv(["run", "--once", "--user", "nobody"], (), None),
+                          env=guarded.environment(None), capture_output=True, check=False)
+    assert done.returncode == -signal.SIGABRT
+    assert b"something allocates" in done.stderr
+
+
+def test_single_run_allocates_nothing(guarded, tree):
+    tree.event("service_unhealthy", service="web")
+    tree.event("disk_pressure", service="all", node="chelsty-1")
+    tree.event("service_healthy", service="db")
+    tree.raw("{broken")
+    tree.jsonl(fault(service="mqtt"), fault(service="zigbee"))
+    guarded.run_once()
+    assert len(tree.actions()) == 4
+    guarded.run_once()
+
+
+def test_daemon_allocates_nothing(guarded, tree):
+    daemon = guarded.start()
+    for i in range(50):
+        tree.event(service=f"service-{i}", severity="error")
+        tree.jsonl(fault(service=f"line-{i}"))
+    wait_for("all proposals", lambda: len(tree.actions()) == 100)
+    daemon.send(signal.SIGUSR1)
+    daemon.send(signal.SIGHUP)
+    tree.raw("x" * 70000)
+    tree.event("service_recovered", service="service-1")
+    daemon.wait_log("refused")
+
+
+def test_operators_commands_allocate_nothing(guarded, tree):
+    tree.event("service_unhealthy", service="web")
+    guarded.run_once()
+    for command in (["pending"], ["pending", "--json"], ["show", "container-restart-solaria-web"],
+                    ["status"], ["check"], ["version"], ["healthcheck"]):
+        guarded.cmd(*command)
