@@ -1,0 +1,310 @@
+#include "store/audit.h"
+
+#include "base/limits.h"
+
+#include "scratch.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static int make_tree(void **state)
+{
+    static struct tree tree;
+
+    scratch_open(&tree);
+    scratch_dirs(&tree, "events");
+    *state = &tree;
+    return 0;
+}
+
+static int remove_tree(void **state)
+{
+    scratch_close(*state);
+    return 0;
+}
+
+#define DIR_PATH "events/2026-05-28/solaria"
+#define ID "evt-solaria-1780000000000-2008e095"
+#define FILE_PATH DIR_PATH "/" ID ".json"
+
+/* The directories that were synced: this stands before libc's. */
+static int dirs_synced;
+
+int fsync(int fd)
+{
+    static int (*real)(int);
+    struct stat st;
+
+    if (real == NULL)
+        *(void **)&real = dlsym(RTLD_NEXT, "fsync");
+    assert_int_equal(fstat(fd, &st), 0);
+    dirs_synced += S_ISDIR(st.st_mode);
+    return real(fd);
+}
+
+static const struct audit sample = {
+    .node_name = "solaria",
+    .created_at = 1780000000,
+    .action_id = "container-restart-solaria-web",
+    .correlation_id = "c-1",
+    .action = "restart",
+    .target_node = "solaria",
+    .target_service = "web",
+    .model = "ollama/qwen2.5:7b",
+    .confidence = "0.86",
+    .requires_human = false,
+};
+
+static const char expected[] =
+    "{\"timestamp\":\"2026-05-28T20:26:40.000Z\",\"node\":\"solaria\","
+    "\"type\":\"remediation_started\",\"severity\":\"info\",\"source\":\"planner-agent\","
+    "\"service\":\"web\",\"correlation_id\":\"c-1\",\"id\":\"" ID "\",\"payload\":{"
+    "\"action_id\":\"container-restart-solaria-web\",\"action\":\"restart\","
+    "\"target_node\":\"solaria\",\"target_service\":\"web\",\"model\":\"ollama/qwen2.5:7b\","
+    "\"confidence\":0.86,\"requires_human\":false}}\n";
+
+static void test_name_and_body(void **state)
+{
+    const struct tree *tree = *state;
+    mode_t before = umask(077);
+
+    /* The date is UTC's, whatever the zone: 22:26 in Warsaw, and the next day in Tokyo. */
+    assert_int_equal(setenv("TZ", "Asia/Tokyo", 1), 0);
+    tzset();
+    assert_int_equal(audit_put(tree, &sample), 0);
+    (void)umask(before);
+    assert_string_equal(scratch_get(tree, FILE_PATH), expected);
+    assert_int_equal(scratch_mode(tree, FILE_PATH), 0644);
+    assert_int_equal(scratch_mode(tree, DIR_PATH), 0755);
+    assert_int_equal(scratch_mode(tree, "events/2026-05-28"), 0755);
+    assert_int_equal(scratch_count(tree, DIR_PATH), 1);
+}
+
+static void test_twice_is_once(void **state)
+{
+    const struct tree *tree = *state;
+
+    assert_int_equal(audit_put(tree, &sample), 0);
+    scratch_put(tree, FILE_PATH, "as the first wrote it");
+    dirs_synced = 0;
+    assert_int_equal(audit_put(tree, &sample), 0);
+    /* Who wrote it may have been killed before it was durable. */
+    assert_int_equal(dirs_synced, 1);
+    assert_string_equal(scratch_get(tree, FILE_PATH), "as the first wrote it");
+    assert_int_equal(scratch_count(tree, DIR_PATH), 1);
+}
+
+static void test_another_action_another_file(void **state)
+{
+    const struct tree *tree = *state;
+    struct audit audit = sample;
+
+    assert_int_equal(audit_put(tree, &audit), 0);
+    audit.correlation_id = "c-2";
+    assert_int_equal(audit_put(tree, &audit), 0);
+    audit.action_id = "container-restart-solaria-db";
+    assert_int_equal(audit_put(tree, &audit), 0);
+    audit.created_at++;
+    assert_int_equal(audit_put(tree, &audit), 0);
+    assert_int_equal(scratch_count(tree, DIR_PATH), 4);
+    audit.created_at = 1780012800;
+    assert_int_equal(audit_put(tree, &audit), 0);
+    assert_int_equal(scratch_count(tree, "events/2026-05-29/solaria"), 1);
+    /* The NUL between them belongs to the hash. */
+    audit.action_id = "a";
+    audit.correlation_id = "bc";
+    assert_int_equal(audit_put(tree, &audit), 0);
+    audit.action_id = "ab";
+    audit.correlation_id = "c";
+    assert_int_equal(audit_put(tree, &audit), 0);
+    assert_int_equal(scratch_count(tree, "events/2026-05-29/solaria"), 3);
+}
+
+static void test_node_names(void **state)
+{
+    static char longest[NAME_MAX_BYTES + 1];
+    static char too_long[NAME_MAX_BYTES + 2];
+    static const struct {
+        const char *name;
+        const char *dir;
+        const char *written;
+    } cases[] = {
+        {"../../../etc", "_._.._.._etc", "\"node\":\"../../../etc\""},
+        {"-rf", "_rf", "\"node\":\"-rf\""},
+        {".", "_", "\"node\":\".\""},
+        {"a.b-c_D9", "a.b-c_D9", "\"node\":\"a.b-c_D9\""},
+        {"w\xc4\x99ze\xc5\x82 \"1\"", "w__ze____1_", "\"node\":\"w\xc4\x99ze\xc5\x82 \\\"1\\\"\""},
+        {longest, longest, longest},
+    };
+    const struct tree *tree = *state;
+    struct audit audit = sample;
+    char path[1024];
+
+    memset(longest, 'n', NAME_MAX_BYTES);
+    memset(too_long, 'n', NAME_MAX_BYTES + 1);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        audit.node_name = cases[i].name;
+        assert_int_equal(audit_put(tree, &audit), 0);
+        (void)snprintf(path, sizeof(path),
+                       "events/2026-05-28/%s/evt-%s-1780000000000-2008e095.json", cases[i].dir,
+                       cases[i].dir);
+        const char *text = scratch_get(tree, path);
+        if (text == NULL || strstr(text, cases[i].written) == NULL)
+            fail_msg("%s", path);
+    }
+    assert_int_equal(scratch_count(tree, "events/2026-05-28"), COUNT(cases));
+    audit.node_name = "";
+    assert_int_equal(audit_put(tree, &audit), -1);
+    assert_int_equal(errno, EINVAL);
+    audit.node_name = too_long;
+    assert_int_equal(audit_put(tree, &audit), -1);
+    assert_int_equal(errno, EINVAL);
+}
+
+static void test_confidence_is_a_number_or_null(void **state)
+{
+    static const struct {
+        const char *confidence;
+        const char *written;
+    } cases[] = {
+        {"0.86", "\"confidence\":0.86,"}, {"1", "\"confidence\":1,"},
+        {"", "\"confidence\":null,"},     {NULL, "\"confidence\":null,"},
+        {"0.9,", "\"confidence\":null,"}, {"1,\"x\":2", "\"confidence\":null,"},
+        {"NaN", "\"confidence\":null,"},  {"01", "\"confidence\":null,"},
+    };
+    const struct tree *tree = *state;
+    struct audit audit = sample;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        audit.confidence = cases[i].confidence;
+        assert_int_equal(audit_put(tree, &audit), 0);
+        assert_non_null(strstr(scratch_get(tree, FILE_PATH), cases[i].written));
+        assert_int_equal(unlink(scratch_path(tree, FILE_PATH)), 0);
+    }
+}
+
+static void test_limits(void **state)
+{
+    static char worst[CORRELATION_MAX + 1];
+    static char huge[8192];
+    const struct tree *tree = *state;
+    struct audit audit = sample;
+
+    /* Every byte of every field escaped: it fits. */
+    memset(worst, 1, sizeof(worst) - 1);
+    audit.action_id = audit.correlation_id = audit.action = worst;
+    audit.target_node = audit.target_service = audit.model = worst;
+    assert_int_equal(audit_put(tree, &audit), 0);
+    memset(huge, '"', sizeof(huge) - 1);
+    audit.model = huge;
+    assert_int_equal(audit_put(tree, &audit), -1);
+    assert_int_equal(errno, EMSGSIZE);
+    audit = sample;
+    audit.created_at = -1;
+    assert_int_equal(audit_put(tree, &audit), -1);
+    assert_int_equal(errno, EINVAL);
+    audit.created_at = ACTION_TIME_MAX_S + 1;
+    assert_int_equal(audit_put(tree, &audit), -1);
+    assert_int_equal(errno, EINVAL);
+    audit.created_at = ACTION_TIME_MAX_S;
+    assert_int_equal(audit_put(tree, &audit), 0);
+    assert_int_equal(scratch_count(tree, "events/9999-12-31/solaria"), 1);
+}
+
+static void test_what_a_killed_process_left_is_swept(void **state)
+{
+    const struct tree *tree = *state;
+    char name[128];
+
+    (void)snprintf(name, sizeof(name), DIR_PATH "/.tmp-00-0-%d", (int)getpid());
+    scratch_put(tree, name, "half");
+    scratch_put(tree, DIR_PATH "/other.json", "{}");
+    assert_int_equal(audit_put(tree, &sample), 0);
+    assert_int_equal(scratch_count(tree, DIR_PATH), 2);
+    assert_true(scratch_has(tree, FILE_PATH));
+}
+
+static void test_directories_inherit_the_owner(void **state)
+{
+    static const char *const made[] = {"events/2026-05-28", DIR_PATH, FILE_PATH};
+    const struct tree *tree = *state;
+    struct stat st;
+
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chown(scratch_path(tree, "events"), 1234, 2345), 0);
+    assert_int_equal(audit_put(tree, &sample), 0);
+    for (size_t i = 0; i < COUNT(made); i++) {
+        assert_int_equal(stat(scratch_path(tree, made[i]), &st), 0);
+        assert_int_equal(st.st_uid, 1234);
+        assert_int_equal(st.st_gid, 2345);
+    }
+}
+
+static int put_errno(const struct tree *tree)
+{
+    return audit_put(tree, &sample) == 0 ? 0 : errno;
+}
+
+static int put_full(const struct tree *tree)
+{
+    const struct rlimit none = {0, 0};
+
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &none) != 0)
+        return 255;
+    return put_errno(tree);
+}
+
+static void test_failures(void **state)
+{
+    const struct tree *tree = *state;
+
+    assert_int_equal(scratch_in_child(put_full, tree), EFBIG);
+    assert_int_equal(scratch_count(tree, DIR_PATH), 0);
+    assert_int_equal(chmod(scratch_path(tree, DIR_PATH), 0555), 0);
+    assert_int_equal(scratch_as_user(put_errno, tree), EACCES);
+    assert_int_equal(rmdir(scratch_path(tree, DIR_PATH)), 0);
+    scratch_put(tree, DIR_PATH, "a file");
+    assert_int_equal(put_errno(tree), ENOTDIR);
+    /* events/ itself is made anew where somebody took it away. */
+    assert_int_equal(unlink(scratch_path(tree, DIR_PATH)), 0);
+    assert_int_equal(rmdir(scratch_path(tree, "events/2026-05-28")), 0);
+    assert_int_equal(rmdir(scratch_path(tree, "events")), 0);
+    assert_int_equal(put_errno(tree), 0);
+    assert_true(scratch_has(tree, FILE_PATH));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_tree, remove_tree)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_name_and_body),
+        TEST(test_twice_is_once),
+        TEST(test_another_action_another_file),
+        TEST(test_node_names),
+        TEST(test_confidence_is_a_number_or_null),
+        TEST(test_limits),
+        TEST(test_what_a_killed_process_left_is_swept),
+        TEST(test_directories_inherit_the_owner),
+        TEST(test_failures),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,208 @@
+#include "store/status.h"
+
+#include "scratch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static int make_tree(void **state)
+{
+    static struct tree tree;
+
+    scratch_open(&tree);
+    scratch_dirs(&tree, TREE_STATE);
+    *state = &tree;
+    return 0;
+}
+
+static int remove_tree(void **state)
+{
+    scratch_close(*state);
+    return 0;
+}
+
+#define STATUS TREE_STATE "/status.json"
+
+static char data[STATUS_SIZE];
+static char large[STATUS_SIZE + 2];
+
+static off_t size_of(const struct tree *tree)
+{
+    struct stat st;
+
+    assert_int_equal(stat(scratch_path(tree, STATUS), &st), 0);
+    return st.st_size;
+}
+
+static void expect(const struct tree *tree, const char *text)
+{
+    struct span object;
+
+    assert_int_equal(status_read(tree, data, &object), 0);
+    assert_true(span_is(object, text));
+    assert_int_equal(size_of(tree), STATUS_SIZE);
+}
+
+/* {"a":"xxx..."} of n bytes. */
+static struct span object_of(size_t n)
+{
+    memset(large, 'x', n);
+    memcpy(large, "{\"a\":\"", 6);
+    memcpy(large + n - 2, "\"}", 2);
+    large[n] = '\0';
+    return (struct span){large, n};
+}
+
+static void test_round_trip(void **state)
+{
+    static const size_t sizes[] = {8, 100, STATUS_SIZE, 4096, STATUS_SIZE - 1, 8};
+    const struct tree *tree = *state;
+    struct stat first, last;
+
+    assert_int_equal(status_write(tree, span_of("{}")), 0);
+    assert_int_equal(scratch_mode(tree, STATUS), 0600);
+    assert_int_equal(stat(scratch_path(tree, STATUS), &first), 0);
+    expect(tree, "{}");
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        assert_int_equal(status_write(tree, object_of(sizes[i])), 0);
+        expect(tree, large);
+    }
+    assert_int_equal(status_write(tree, object_of(STATUS_SIZE + 1)), -1);
+    assert_int_equal(errno, EFBIG);
+    /* In place: a full disk has no room for another file. */
+    assert_int_equal(stat(scratch_path(tree, STATUS), &last), 0);
+    assert_int_equal(first.st_ino, last.st_ino);
+}
+
+static void test_what_is_no_status(void **state)
+{
+    const struct tree *tree = *state;
+    struct span object;
+
+    assert_int_equal(status_read(tree, data, &object), -1);
+    assert_int_equal(errno, ENOENT);
+    scratch_put(tree, STATUS, "{\"a\":");
+    assert_int_equal(status_read(tree, data, &object), -1);
+    assert_int_equal(errno, EBADMSG);
+    scratch_put(tree, STATUS, "");
+    assert_int_equal(status_read(tree, data, &object), -1);
+    assert_int_equal(errno, EBADMSG);
+    scratch_put_bytes(tree, STATUS, large, sizeof(large));
+    assert_int_equal(status_read(tree, data, &object), -1);
+    assert_int_equal(errno, EFBIG);
+    assert_int_equal(status_write(tree, span_of("{\"b\":1}")), 0);
+    expect(tree, "{\"b\":1}");
+    assert_int_equal(unlink(scratch_path(tree, STATUS)), 0);
+    assert_int_equal(symlink("../../victim", scratch_path(tree, STATUS)), 0);
+    assert_int_equal(status_read(tree, data, &object), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(status_write(tree, span_of("{}")), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_false(scratch_has(tree, "victim"));
+}
+
+/* A writer caught in the middle of every write, each of another number. */
+static void write_slowly(const struct tree *tree)
+{
+    static char image[STATUS_SIZE];
+    char number[16];
+    int fd = open(scratch_path(tree, STATUS), O_WRONLY | O_CLOEXEC);
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nobody behind */
+    for (int turn = 0;; turn++) {
+        (void)snprintf(number, sizeof(number), "%09d", turn);
+        memset(image, ' ', sizeof(image));
+        memcpy(image, "{\"from\":1", 9);
+        memcpy(image + 8, number, 9);
+        memcpy(image + 17, ",\"to\":", 6);
+        image[8] = image[STATUS_SIZE - 16] = '1';
+        memcpy(image + STATUS_SIZE - 15, number + 1, 8);
+        image[STATUS_SIZE - 7] = '}';
+        (void)!pwrite(fd, image, STATUS_SIZE / 2, 0);
+        (void)usleep(700);
+        (void)!pwrite(fd, image + STATUS_SIZE / 2, STATUS_SIZE / 2, STATUS_SIZE / 2);
+        (void)usleep(turn % 4 == 0 ? 12000 : 700);
+    }
+}
+
+static void test_torn_writes_are_not_seen(void **state)
+{
+    const struct tree *tree = *state;
+    struct span object;
+
+    assert_int_equal(status_write(tree, span_of("{}")), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        write_slowly(tree);
+    for (int i = 0; i < 60; i++) {
+        assert_int_equal(status_read(tree, data, &object), 0);
+        if (object.n > 2)
+            assert_memory_equal(object.p + 8, object.p + object.n - 10, 9);
+    }
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+enum { WORKS, CANNOT_MOUNT, NOT_FULL, FAILS, READS_WRONG };
+
+static int write_on_full_disk(const struct tree *tree)
+{
+    static char block[4096];
+    struct span object;
+    ssize_t n;
+
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", scratch_path(tree, TREE_STATE), "tmpfs", 0, "size=128k,mode=700") != 0)
+        return CANNOT_MOUNT;
+    if (status_write(tree, span_of("{\"disk\":\"empty\"}")) != 0)
+        return FAILS;
+    int fd = open(scratch_path(tree, TREE_STATE "/filler"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    while ((n = write(fd, block, sizeof(block))) > 0)
+        continue;
+    if (fd < 0 || errno != ENOSPC || tree_probe(tree, TREE_STATE) != ENOSPC)
+        return NOT_FULL;
+    if (status_write(tree, object_of(STATUS_SIZE - 10)) != 0)
+        return FAILS;
+    if (status_read(tree, data, &object) != 0 || !span_is(object, large))
+        return READS_WRONG;
+    return WORKS;
+}
+
+static void test_full_disk(void **state)
+{
+    int result = geteuid() == 0 ? scratch_in_child(write_on_full_disk, *state) : CANNOT_MOUNT;
+
+    if (result == CANNOT_MOUNT)
+        skip();
+    assert_int_equal(result, WORKS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_round_trip, make_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(test_what_is_no_status, make_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(test_torn_writes_are_not_seen, make_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(test_full_disk, make_tree, remove_tree),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
