@@ -75,7 +75,7 @@ bool conclude_is_written(const struct planner *p, const struct work *work, struc
     struct open_actions open;
     if (work->state != WORK_DECIDED)
         return false;
-    open_look(&open, p, &work->event, now);
+    open_look(&open, p, &work->event, true, now);
     return open.view == OPEN_OWN || open.view == OPEN_FAULT;
 }
 
@@ -161,6 +161,8 @@ static void delay_for_disk(struct planner *p, struct work *work, int error, stru
         work->exhausted = false;
         return;
     }
+    if (has_slot(work))
+        p->slots[work->slot].tried = true;
     work->due_ms = now.boot_ms + WRITE_RETRY_MS;
     p->write_blocked_until_ms = work->due_ms;
 }
@@ -328,7 +330,7 @@ void conclude_write(struct planner *p, unsigned number, struct now now)
     errno = EEXIST;
     for (int try = 0; try < LINK_TRIES; try++) {
         struct open_actions open;
-        open_look(&open, p, &work->event, now);
+        open_look(&open, p, &work->event, slot->tried, now);
         if (settle_open(p, work, &open, now))
             return;
         const char *id = free_name(&open, &names, action);
@@ -418,12 +420,13 @@ void conclude_begin(struct planner *p, struct work *work, unsigned number, struc
 {
     if (now.boot_ms - LOOK_FRESH_MS > work->looked_ms) {
         struct open_actions open;
-        open_look(&open, p, &work->event, now);
+        open_look(&open, p, &work->event, work->looked_ms == INT64_MIN, now);
         if (settle_open(p, work, &open, now))
             return;
         work->looked_ms = now.boot_ms;
     }
     p->slots[number].work = work;
+    p->slots[number].tried = false;
     work->slot = number;
     work->state = WORK_ASKED;
     if (work->stale || work->exhausted)

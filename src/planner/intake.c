@@ -143,7 +143,7 @@ static enum planner_took queue_up(struct planner *p, struct newcomer *new, struc
 {
     const struct event *event = new->event;
     struct open_actions open;
-    open_look(&open, p, event, now);
+    open_look(&open, p, event, true, now);
     new->looked_ms = now.boot_ms;
     switch (open.view) {
     case OPEN_ACTION:

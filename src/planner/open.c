@@ -76,14 +76,15 @@ static bool look_at(struct look *look, enum action_place place, const char *id, 
 }
 
 void open_look(struct open_actions *out, const struct planner *p, const struct event *event,
-               struct now now)
+               bool ended, struct now now)
 {
     struct look look = {p, event, now.wall_ms / 1000, out};
     struct action_names names[PROPOSAL_NOTIFY + 1];
     memset(out, 0, sizeof(*out));
     for (int action = PROPOSAL_RESTART; action <= PROPOSAL_NOTIFY; action++)
         action_names(&names[action], (enum proposal_action)action, event);
-    for (int place = 0; place < ACTION_PLACES; place++) {
+    int places = ended ? ACTION_PLACES : ACTION_REJECTED + 1;
+    for (int place = 0; place < places; place++) {
         for (int action = PROPOSAL_RESTART; action <= PROPOSAL_NOTIFY; action++) {
             const struct action_names *name = &names[action];
             if (name->plain[0] != '\0' &&

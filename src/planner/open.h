@@ -21,7 +21,9 @@ struct open_actions {
     bool hashed_taken[PROPOSAL_NOTIFY + 1];
 };
 
+/* ended: looks among the actions that have ended, too. One of them can only be our own for this
+ * very event, so a second look in the life of a process has no need of it. */
 void open_look(struct open_actions *out, const struct planner *p, const struct event *event,
-               struct now now);
+               bool ended, struct now now);
 
 #endif

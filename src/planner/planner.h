@@ -33,6 +33,7 @@ struct planner_slot {
     unsigned policy;
     char model[LLM_MODEL_MAX + 1];
     struct llm_answer answer;
+    bool tried; /* a write failed: how far it came must be looked up */
 };
 
 struct planner {

@@ -7,6 +7,7 @@
 #include "base/json_read.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 static const char suffix[] = ".json";
@@ -215,16 +216,19 @@ static enum action_look look_at(int dir, const char *name, const char *id,
 enum action_look actions_look(const struct tree *tree, enum action_place place, const char *id,
                               struct action_facts *facts)
 {
-    char name[FILE_NAME_MAX + 1];
+    char path[PATH_LEN_MAX];
+    struct buf b;
 
-    if (!actions_id_valid(span_of(id)) || actions_name(name, sizeof(name), place, id) != 0)
+    /* By its whole path: most of what is looked for is not there, and so one call tells. */
+    buf_init(&b, path, sizeof(path));
+    buf_str(&b, tree->path);
+    buf_char(&b, '/');
+    buf_str(&b, actions_dir(place));
+    buf_char(&b, '/');
+    put_name(&b, place, id);
+    if (!actions_id_valid(span_of(id)) || buf_text(&b) == NULL)
         return ACTION_ABSENT;
-    int dir = tree_open(tree, actions_dir(place));
-    if (dir < 0)
-        return errno == ENOENT ? ACTION_ABSENT : ACTION_FAULT;
-    enum action_look look = look_at(dir, name, id, facts);
-    tree_close(dir);
-    return look;
+    return look_at(AT_FDCWD, path, id, facts);
 }
 
 int actions_each(const struct tree *tree, enum action_place place,

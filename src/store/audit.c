@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 #define AUDIT_HASH_CHARS 8       /* of SHA-256: tells actions of one second apart */
 #define AUDIT_BYTES_MAX 16384    /* every field at its longest, each byte escaped */
@@ -130,6 +131,18 @@ static int open_made(const struct tree *tree, const char *path)
     return dir;
 }
 
+/* A process that was killed here left its temporary file in this very directory: the first event
+ * that goes there finds it. A failed sweep harms nobody. */
+static void sweep_once(int dir, const char *path)
+{
+    static char swept[PATH_LEN_MAX];
+
+    if (strcmp(path, swept) == 0)
+        return;
+    (void)file_sweep(dir);
+    span_cut(swept, sizeof(swept), span_of(path));
+}
+
 int audit_put(const struct tree *tree, const struct audit *audit)
 {
     char storage[AUDIT_BYTES_MAX];
@@ -149,9 +162,7 @@ int audit_put(const struct tree *tree, const struct audit *audit)
     int dir = open_made(tree, place.dir);
     if (dir < 0)
         return -1;
-    /* A process that was killed here left its temporary file in this very directory. A failed sweep
-     * harms nobody. */
-    (void)file_sweep(dir);
+    sweep_once(dir, place.dir);
     enum file_result result = file_put(dir, place.file, buf_view(&b), 0644, false);
     int done = result == FILE_OK ? 0 : -1;
     if (result == FILE_EXISTS) /* perhaps by a process that was killed before it was durable */

@@ -564,6 +564,41 @@ static void test_failed_audit_is_made_up_for_without_a_second_action(void **stat
     assert_true(w.finished[1]);
 }
 
+static void test_failed_audit_is_made_up_for_when_the_action_has_ended_meanwhile(void **state)
+{
+    (void)state;
+    fault("web", "error", 1);
+    turn();
+    w.audit_fails = true;
+    answer(0, RESTART);
+    w.actions[0].place = ACTION_COMPLETED;
+    w.audit_fails = false;
+    later(WRITE_RETRY_MS);
+    turn();
+    assert_int_equal(w.action_count, 1);
+    assert_int_equal(w.audit_count, 1);
+    assert_true(w.finished[1]);
+}
+
+static void test_event_of_an_action_that_has_ended_is_not_proposed_again(void **state)
+{
+    (void)state;
+    fault("web", "error", 1);
+    turn();
+    answer(0, RESTART);
+    w.actions[0].place = ACTION_COMPLETED;
+    planner_init(&w.planner, &w.settings, &ops, NULL, 1); /* killed before anything was saved */
+    w.finished[1] = false;
+    fault("web", "error", 1);
+    turn();
+    assert_int_equal(w.last, OUTCOME_RESUMED);
+    assert_int_equal(w.action_count, 1);
+    later(400000);
+    assert_int_equal(fault("web", "error", 1), PLANNER_KEEPS); /* the same name, another event */
+    turn();
+    assert_int_equal(w.ask_count, 2);
+}
+
 static void test_recovery_drops_what_the_full_disk_kept_from_being_written(void **state)
 {
     (void)state;
@@ -901,6 +936,8 @@ int main(void)
         TEST(supervisors_action_with_our_correlation_is_not_ours),
         TEST(full_disk_retries_the_write_not_the_model),
         TEST(failed_audit_is_made_up_for_without_a_second_action),
+        TEST(failed_audit_is_made_up_for_when_the_action_has_ended_meanwhile),
+        TEST(event_of_an_action_that_has_ended_is_not_proposed_again),
         TEST(recovery_drops_what_the_full_disk_kept_from_being_written),
         TEST(unreadable_actions_delay_and_lose_nothing),
         TEST(failed_chain_waits_doubling_then_alerts_a_human),
