@@ -1,0 +1,171 @@
+#include "cmd/command.h"
+#include "cmd/commands.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/timestamp.h"
+#include "cmd/print.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#ifndef BUILD_EPOCH
+#define BUILD_EPOCH 0 /* not known: any clock is plausible */
+#endif
+
+#define NAME_WIDTH 26
+#define SHOWN_MAX 512 /* bytes of a value */
+
+/* Problems make the exit code 1, warnings do not. */
+static struct {
+    unsigned problems;
+    unsigned warnings;
+} found;
+
+static void say(const char *grade, struct span what, const char *detail)
+{
+    print_str(grade);
+    print_safe(what);
+    if (detail != NULL) {
+        print_str(": ");
+        print_safe(span_of(detail));
+    }
+    print_str("\n");
+}
+
+static void good(const char *what, const char *detail)
+{
+    say("ok       ", span_of(what), detail);
+}
+
+static void warn(const char *what, const char *detail)
+{
+    found.warnings++;
+    say("warning  ", span_of(what), detail);
+}
+
+static void problem(const char *what, const char *detail)
+{
+    found.problems++;
+    say("PROBLEM  ", span_of(what), detail);
+}
+
+static void config_warning(void *arg, const char *line)
+{
+    (void)arg;
+    warn(line, NULL);
+}
+
+/* ---- Configuration ---- */
+
+static void print_setting(const struct config *config, enum setting_key key)
+{
+    const struct setting *setting = setting_table_at(key);
+    struct span text = config_span(config, key);
+    char cut[SHOWN_MAX];
+    char storage[SHOWN_MAX * 4];
+    struct buf b;
+
+    buf_init(&b, storage, sizeof(storage));
+    if (text.n == 0)
+        buf_str(&b, "(unset)");
+    else if (setting->secret)
+        setting_show(setting, text, &b);
+    else
+        setting_show(setting, (struct span){cut, span_cut(cut, sizeof(cut), text)}, &b);
+    print_str(setting->name);
+    print_repeat(' ', NAME_WIDTH - strlen(setting->name));
+    print_span(buf_view(&b));
+    if (text.n > 0) {
+        print_str("  (");
+        print_str(config_origin_text(config->entry[key].origin));
+        print_str(")");
+    }
+    print_str("\n");
+}
+
+static void look_at_config(const struct config *config)
+{
+    const char *node = config_text(config, SETTING_NODE_NAME);
+
+    if (strcmp(node, "localhost") == 0)
+        warn("NODE_NAME", "localhost is every node's name; set it");
+    if (config_number(config, SETTING_HEARTBEAT_SECONDS) >= 300)
+        warn("HEARTBEAT_SECONDS", "healthcheck wants a heartbeat younger than 300 s");
+    if (config_is_set(config, SETTING_OLLAMA_HOST) &&
+        config->entry[SETTING_OLLAMA_API_BASE].origin != CONFIG_DEFAULT)
+        warn("OLLAMA_HOST", "OLLAMA_API_BASE is set too and goes first");
+}
+
+/* ---- The tree ---- */
+
+static void look_at_dir(const struct tree *tree, const char *relative)
+{
+    int error = tree_probe(tree, relative);
+
+    if (error == 0)
+        good(relative, "writable");
+    else if (error == ENOENT)
+        warn(relative, "not there yet, the first run makes it");
+    else
+        problem(relative, log_errno(error));
+}
+
+static void look_at_tree(const struct tree *tree)
+{
+    int fd = tree_open(tree, ".");
+
+    if (fd < 0) {
+        problem(tree->path, log_errno(errno));
+        return;
+    }
+    tree_close(fd);
+    look_at_dir(tree, TREE_EVENTS);
+    look_at_dir(tree, "actions/pending");
+    look_at_dir(tree, TREE_STATE);
+}
+
+static void look_at_clock(void)
+{
+    char stamp[TIMESTAMP_SIZE];
+    int64_t now_ms = clock_now().wall_ms;
+
+    timestamp_format(stamp, now_ms);
+    if (now_ms / 1000 < BUILD_EPOCH)
+        problem("the clock is not set: it is before this program was built", stamp);
+    else
+        good("clock", stamp);
+}
+
+int check_command(const struct command *self, int argc, char **argv)
+{
+    const struct option options[] = {COMMAND_TREE_OPTIONS, COMMAND_OPTIONS_END};
+    const struct config *config;
+    char why[CONFIG_LINE_MAX];
+    struct tree tree;
+
+    int code = command_options(self, options, &argc, argv);
+    if (code != 0)
+        return code;
+    command_sources.may_skip_env_file = false;
+    command_sources.warn = config_warning;
+    code = command_open(self, &config, &tree);
+    if (code == 0 && config_check(config, why) != 0)
+        code = command_fail(self, EX_CONFIG, why, NULL);
+    if (code != 0)
+        return print_end(code);
+    look_at_config(config);
+    look_at_tree(&tree);
+    look_at_clock();
+    print_str("\n");
+    for (unsigned key = 0; key < SETTINGS; key++)
+        print_setting(config, (enum setting_key)key);
+    print_str("\n");
+    print_int(found.problems);
+    print_str(found.problems == 1 ? " problem, " : " problems, ");
+    print_int(found.warnings);
+    print_str(found.warnings == 1 ? " warning\n" : " warnings\n");
+    return print_end(found.problems > 0 ? EXIT_FAILURE : EX_OK);
+}

@@ -1,0 +1,14 @@
+#ifndef DAEMON_GLUE_H
+#define DAEMON_GLUE_H
+/* What joins source, planner, chain and store. Every ctx and arg is the struct daemon. */
+
+#include "planner/ops.h"
+#include "source/files.h"
+
+extern const struct planner_ops glue_planner_ops;
+extern const struct files_ops glue_files_ops;
+
+/* For router_init(). */
+void glue_answered(void *arg, unsigned slot, const struct llm_answer *answer);
+
+#endif

@@ -1,0 +1,280 @@
+#include "daemon/saving.h"
+
+#include "base/log.h"
+#include "daemon/parts.h"
+#include "daemon/report.h"
+#include "source/files.h"
+#include "store/heartbeat.h"
+#include "store/state.h"
+#include "store/status.h"
+
+#include <errno.h>
+
+static const char cooldowns_name[] = "cooldowns";
+static const char deployments_name[] = "deployments";
+
+/* Due in wait_ms at the latest. */
+static void arm(struct daemon *d, struct loop_timer *timer, int64_t wait_ms)
+{
+    int64_t deadline = d->loop.now.boot_ms + wait_ms;
+
+    if (timer->set && timer->deadline_ms <= deadline)
+        return;
+    if (loop_timer_set(&d->loop, timer, deadline) != 0)
+        d->out_of_timers = true;
+}
+
+bool saving_restore(struct daemon *d, int error)
+{
+    const char *failed;
+
+    if (error != ENOENT || tree_prepare(&d->tree, &failed) != 0)
+        return false;
+    LOG(LOG_WARNING, "tree_restored", LOG_STR("tree", d->tree.path));
+    return true;
+}
+
+/* ---- State ---- */
+
+/* An entry as a line of its file; nothing where it need not be kept. */
+typedef void write_entry(const struct daemon *d, struct buf *line, const void *entry);
+
+static void write_cooldown(const struct daemon *d, struct buf *line, const void *entry)
+{
+    if (cooldown_in_force(entry, d->planner.settings.cooldown_ms, d->loop.now.boot_ms))
+        cooldown_save(line, entry, d->loop.now);
+}
+
+static void write_deployment(const struct daemon *d, struct buf *line, const void *entry)
+{
+    deployment_save(line, entry, d->loop.now);
+}
+
+static int save_table(struct daemon *d, const char *name, const struct table *table,
+                      write_entry *write)
+{
+    struct state_out out;
+    char line[2048]; /* a key of TABLE_KEY_MAX bytes, each escaped to six, and some numbers */
+    struct buf b;
+
+    if (state_begin(&out, &d->tree, name) != 0)
+        return -1;
+    for (uint32_t i = 0; i < table->count; i++) {
+        buf_init(&b, line, sizeof(line));
+        write(d, &b, table_at(table, i));
+        if (buf_done(&b) == 0 && b.n > 0)
+            state_line(&out, buf_view(&b));
+    }
+    return state_save(&out);
+}
+
+static int save_cooldowns(struct daemon *d)
+{
+    if (save_table(d, cooldowns_name, &d->planner.cooldowns.table, write_cooldown) != 0)
+        return -1;
+    d->cooldowns_changed = false;
+    return 0;
+}
+
+static int save_deployments(struct daemon *d)
+{
+    if (save_table(d, deployments_name, &d->planner.deployments.table, write_deployment) != 0)
+        return -1;
+    d->planner.deployments.changed = false;
+    return 0;
+}
+
+/* What events left behind comes before how far they were read, which is saved only then: an event
+ * that is read again does no harm, one that is not could not bring it back. 0, or an errno. */
+static int try_state(struct daemon *d)
+{
+    if (d->cooldowns_changed && save_cooldowns(d) != 0)
+        return errno;
+    if (d->planner.deployments.changed && save_deployments(d) != 0)
+        return errno;
+    return files_changed() && files_save() != 0 ? errno : 0;
+}
+
+static bool save_state(struct daemon *d)
+{
+    loop_timer_clear(&d->loop, &d->save_timer);
+    int error = try_state(d);
+    if (saving_restore(d, error))
+        error = try_state(d);
+    faults_tried(&d->faults, FAULT_STATE, error, d->loop.now.wall_ms);
+    if (error == 0)
+        LOG(LOG_DEBUG, "state_saved", LOG_INT("unfinished", files_counts()->unfinished));
+    return error == 0;
+}
+
+static void save_due(struct loop *loop, void *arg)
+{
+    struct daemon *d = arg;
+
+    (void)loop;
+    if (!save_state(d))
+        arm(d, &d->save_timer, WRITE_RETRY_MS);
+}
+
+static int load_cooldown(void *arg, struct span object)
+{
+    struct daemon *d = arg;
+
+    return cooldown_load(&d->planner.cooldowns, object, d->planner.settings.cooldown_ms,
+                         d->loop.now);
+}
+
+static int load_deployment(void *arg, struct span object)
+{
+    struct daemon *d = arg;
+
+    return deployment_load(&d->planner.deployments, object, d->loop.now);
+}
+
+/* False where what was loaded must be forgotten. */
+static bool load_table(struct daemon *d, const char *name, int (*line)(void *, struct span))
+{
+    switch (state_load(&d->tree, name, line, d)) {
+    case STATE_LOADED:
+    case STATE_ABSENT:
+        return true;
+    case STATE_FAULT:
+        LOG(LOG_WARNING, "state_unreadable", LOG_STR("file", name), LOG_ERRNO(errno));
+        return false;
+    case STATE_DAMAGED:
+        return false;
+    }
+    return false;
+}
+
+void saving_load(struct daemon *d)
+{
+    if (!load_table(d, cooldowns_name, load_cooldown))
+        cooldown_init(&d->planner.cooldowns);
+    if (!load_table(d, deployments_name, load_deployment))
+        deployment_init(&d->planner.deployments);
+}
+
+/* ---- Status ---- */
+
+static bool save_status(struct daemon *d, bool running)
+{
+    static char storage[STATUS_SIZE];
+    struct buf b;
+    struct report report = {
+        .now = d->loop.now,
+        .started_ms = d->started_ms,
+        .running = running,
+        .once = d->options->once,
+        .offline = d->options->offline,
+        .reading = files_reading(),
+        .unreadable = d->unreadable,
+        .runtime = d->tree.path,
+        .config = d->config,
+        .planner = &d->planner,
+        .router = &d->router,
+        .files = files_counts(),
+        .faults = &d->faults,
+        .decisions = &d->decisions,
+    };
+
+    loop_timer_clear(&d->loop, &d->status_timer);
+    buf_init(&b, storage, sizeof(storage));
+    report_write(&report, &b);
+    int result = status_write(&d->tree, buf_view(&b));
+    d->status_saved_ms = d->loop.now.boot_ms;
+    d->faults.changed = false;
+    faults_tried(&d->faults, FAULT_STATUS, result != 0 ? errno : 0, d->loop.now.wall_ms);
+    return result == 0;
+}
+
+static void status_due(struct loop *loop, void *arg)
+{
+    struct daemon *d = arg;
+
+    (void)loop;
+    if (!save_status(d, true))
+        arm(d, &d->status_timer, WRITE_RETRY_MS);
+}
+
+void saving_status(struct daemon *d)
+{
+    int64_t wait_ms = d->status_saved_ms + STATUS_SAVE_MS - d->loop.now.boot_ms;
+
+    arm(d, &d->status_timer, wait_ms > STATE_SAVE_SOON_MS ? wait_ms : STATE_SAVE_SOON_MS);
+}
+
+/* ---- Heartbeat ---- */
+
+static int64_t beat_period_ms(const struct daemon *d)
+{
+    return config_number(d->config, SETTING_HEARTBEAT_SECONDS) * 1000;
+}
+
+void saving_beat(struct daemon *d)
+{
+    int result = heartbeat_beat(&d->tree);
+
+    if (result != 0 && saving_restore(d, errno))
+        result = heartbeat_beat(&d->tree);
+    faults_tried(&d->faults, FAULT_HEARTBEAT, result != 0 ? errno : 0, d->loop.now.wall_ms);
+    d->beat_ms = d->loop.now.boot_ms;
+    loop_timer_clear(&d->loop, &d->beat_timer);
+    arm(d, &d->beat_timer, beat_period_ms(d));
+}
+
+static void beat_due(struct loop *loop, void *arg)
+{
+    (void)loop;
+    saving_beat(arg);
+}
+
+/* The turn of a scan serves for the heartbeat too, where its own would come before the next one. */
+static bool beat_is_near(const struct daemon *d)
+{
+    int64_t period = beat_period_ms(d);
+
+    return period >= 2 * SCAN_PERIOD_MS &&
+           d->loop.now.boot_ms - d->beat_ms > period - SCAN_PERIOD_MS;
+}
+
+/* ---- All ---- */
+
+void saving_init(struct daemon *d)
+{
+    d->save_timer = (struct loop_timer){.due = save_due, .arg = d};
+    d->status_timer = (struct loop_timer){.due = status_due, .arg = d};
+    d->beat_timer = (struct loop_timer){.due = beat_due, .arg = d};
+}
+
+void saving_soon(struct daemon *d)
+{
+    arm(d, &d->save_timer, STATE_SAVE_SOON_MS);
+    arm(d, &d->status_timer, STATE_SAVE_SOON_MS);
+}
+
+void saving_look(struct daemon *d)
+{
+    faults_tried(&d->faults, FAULT_EVENTS, files_counts()->error, d->loop.now.wall_ms);
+    if (d->faults.changed)
+        arm(d, &d->status_timer, STATE_SAVE_SOON_MS);
+    if (d->cooldowns_changed || files_changed())
+        arm(d, &d->save_timer, STATE_SAVE_LAZY_MS);
+    if (beat_is_near(d))
+        saving_beat(d);
+}
+
+void saving_begin(struct daemon *d)
+{
+    if (!save_status(d, true))
+        arm(d, &d->status_timer, WRITE_RETRY_MS);
+    saving_beat(d);
+}
+
+bool saving_all(struct daemon *d, bool running)
+{
+    bool saved = save_state(d);
+
+    (void)save_status(d, running);
+    return saved;
+}
