@@ -56,9 +56,10 @@
 #define CLOCK_STEP_MS 5000     /* the wall clock was set, not slewed */
 #define SEEN_MAX 131072        /* files remembered by device, inode, ctime; 20 bytes each */
 #define SEEN_KEPT_MS (60 * 60 * 1000) /* beyond need: the clock may be set back by so much */
-#define KNOWN_AHEAD_MS                                                                             \
-    (60 * 60 * 1000)           /* so far ahead of a clock set back files are remembered            \
-                                */
+/* After the clock was set back: files so far ahead of it are remembered as seen, and the clocks of
+ * file systems may be so far ahead of it. */
+#define KNOWN_AHEAD_MS (60 * 60 * 1000)
+#define KNOWN_MARGIN_MS (2 * 60 * 1000)
 #define DIRS_MAX 8192          /* node directories known, to tell new ones; 20 bytes each */
 #define RECENT_MAX 256         /* files a writer may still be touching; 24 bytes each */
 #define FILE_REFS_MAX 1024     /* unfinished file events; more wait in their files */
@@ -66,7 +67,8 @@
 #define RETRY_SCAN_MS 1000     /* from the end of a scan to the next for what found no slot */
 #define WATCHES_MAX 1024       /* directories watched by inotify; more are rescanned */
 #define LOGS_MAX 256           /* events.jsonl files followed, rotated ones too */
-#define LOG_HEAD_MAX 256       /* bytes at the start of a log that tell a copy of it */
+#define LOG_HEAD_MIN 32        /* bytes at the start of a log that tell a copy of it, at least, */
+#define LOG_HEAD_MAX 256       /* and at most */
 #define LOG_TAIL_MAX 64        /* bytes before the offset that tell whether it is the same log */
 #define PROGRESS_LINE_MAX 4096 /* bytes of a line of saved progress */
 

@@ -1,0 +1,6 @@
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from fixtures import agent, program, pytest_configure, tree, user_agent  # noqa: E402, F401

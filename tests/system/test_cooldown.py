@@ -1,0 +1,170 @@
+"""CONTRACTS, section 9: the cooldown."""
+
+import os
+import time
+
+import pytest
+
+ID = "container-restart-solaria-web"
+
+
+def propose(agent, tree, env=None, **event):
+    tree.event(**event)
+    done = agent.run_once(env=env)
+    return done
+
+
+def done_with(tree):
+    """The executor has carried it out: nothing is open."""
+    tree.move_action(ID, "completed")
+
+
+def test_a_repeat_within_the_cooldown_is_counted_and_not_proposed(agent, tree):
+    propose(agent, tree)
+    done_with(tree)
+    for _ in range(3):
+        assert len(propose(agent, tree).named("cooldown")) == 1
+    assert tree.actions() == {} and len(tree.audits()) == 1
+    assert agent.count("cooldown") >= 1
+
+
+def test_the_cooldown_is_one_a_key_whatever_the_type(agent, tree):
+    propose(agent, tree)
+    done_with(tree)
+    assert len(propose(agent, tree, type="high_memory").named("cooldown")) == 1
+    assert propose(agent, tree, service="db").named("cooldown") == []
+    assert len(tree.actions()) == 1
+
+
+def test_it_is_compared_with_the_value_in_force(agent, tree):
+    """What is kept is the stamp of its start."""
+    propose(agent, tree, env={"COOLDOWN_SECONDS": 1})
+    done_with(tree)
+    time.sleep(1.2)
+    assert len(propose(agent, tree, env={"COOLDOWN_SECONDS": 3600}).named("cooldown")) == 1
+    propose(agent, tree, env={"COOLDOWN_SECONDS": 1})
+    assert list(tree.actions()) == [ID]
+
+
+def test_it_ends(agent, tree):
+    env = {"COOLDOWN_SECONDS": 1}
+    propose(agent, tree, env=env)
+    done_with(tree)
+    time.sleep(1.2)
+    propose(agent, tree, env=env)
+    assert list(tree.actions()) == [ID]
+
+
+def test_cooldown_seconds_0_is_none(agent, tree):
+    env = {"COOLDOWN_SECONDS": 0}
+    for n in range(3):
+        propose(agent, tree, env=env)
+        assert list(tree.actions()) == [ID]
+        tree.clear_pending()
+
+
+def test_an_event_of_higher_severity_passes_once(agent, tree):
+    propose(agent, tree, severity="warning")
+    done_with(tree)
+    propose(agent, tree, severity="error")
+    assert tree.action()["details"]["event"]["severity"] == "error"
+    done_with(tree)
+    assert len(propose(agent, tree, severity="error").named("cooldown")) == 1
+    propose(agent, tree, severity="critical")
+    assert tree.action()["details"]["event"]["severity"] == "critical"
+    done_with(tree)
+    assert len(propose(agent, tree, severity="critical").named("cooldown")) == 1
+
+
+@pytest.mark.parametrize("severity", ["warning", "error"])
+def test_the_same_or_a_lower_severity_does_not_pass(agent, tree, severity):
+    propose(agent, tree, severity="error")
+    done_with(tree)
+    assert len(propose(agent, tree, severity=severity).named("cooldown")) == 1
+
+
+def test_the_proposal_carries_how_many_were_suppressed(agent, tree):
+    propose(agent, tree)
+    done_with(tree)
+    for _ in range(3):
+        propose(agent, tree)
+    propose(agent, tree, severity="critical")
+    assert tree.action()["details"]["suppressed_count"] == 3
+
+
+def test_repeats_in_one_backlog_are_one_proposal(agent, tree):
+    for n in range(10):
+        tree.event(at=-20 + n, message=f"number {n}", name=f"{9 - n}.json")
+    agent.run_once()
+    action = tree.action()
+    assert action["details"]["event"]["message"] == "number 9", "the newest wins"
+    assert action["details"]["suppressed_count"] == 9
+    assert len(tree.audits()) == 1
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
+def test_in_one_backlog_the_highest_severity_wins_then_the_newest(agent, tree, order):
+    events = [dict(severity="error", at=-30, message="old error"),
+              dict(severity="error", at=-20, message="new error"),
+              dict(severity="warning", at=-10, message="warning")]
+    for n, i in enumerate(order):
+        tree.event(name=f"{n}.json", **events[i])
+    agent.run_once()
+    assert tree.action()["details"]["event"]["message"] == "new error"
+
+
+def test_it_survives_a_restart_of_the_daemon(agent, tree):
+    daemon = agent.start()
+    tree.event()
+    daemon.wait_log("proposed")
+    daemon.stop()
+    done_with(tree)
+    daemon = agent.start()
+    tree.event()
+    daemon.wait_log("cooldown")
+    assert tree.actions() == {}
+
+
+def test_it_survives_a_kill_of_the_daemon(agent, tree):
+    """It is recorded with the proposal, within a second or two, not only at the end."""
+    daemon = agent.start()
+    tree.event()
+    daemon.wait_log("proposed")
+    time.sleep(2.5)
+    daemon.kill()
+    done_with(tree)
+    daemon = agent.start()
+    tree.event()
+    daemon.wait_log("cooldown")
+    assert tree.actions() == {}
+
+
+def test_it_survives_a_reboot(agent, tree):
+    """The boot clock begins anew; the cooldown's start was before it."""
+    unshare = ["unshare", *([] if os.geteuid() == 0 else ["-r"]), "-T"]
+    tree.event()
+    agent.run_once(prefix=[*unshare, "--boottime", "5000000", "--monotonic", "5000000"])
+    done_with(tree)
+    tree.event()
+    assert len(agent.run_once().named("cooldown")) == 1
+    tree.event()
+    assert len(agent.run_once(prefix=[*unshare, "--boottime", "9000000", "--monotonic", "9000000"])
+               .named("cooldown")) == 1
+    # And it ends all the same.
+    time.sleep(1.2)
+    tree.event()
+    agent.run_once(env={"COOLDOWN_SECONDS": 1})
+    assert list(tree.actions()) == [ID]
+
+
+def test_more_keys_than_the_table_has_room_for(agent, tree):
+    """1024 keys; the oldest is evicted with a log line, nothing else is lost."""
+    for start in range(0, 1100, 100):
+        tree.jsonl(*({"type": "service_unhealthy", "node": "n", "service": f"s{n:04d}", "severity": "error"}
+                     for n in range(start, start + 100)))
+        agent.run_once()
+    assert len(tree.actions()) == 1100 and len(tree.audits()) == 1100
+    tree.clear_pending()
+    tree.jsonl({"type": "service_unhealthy", "node": "n", "service": "s1099", "severity": "error"})
+    assert len(agent.run_once().named("cooldown")) == 1
+    assert tree.actions() == {}
