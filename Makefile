@@ -167,8 +167,13 @@ build/unit/libsrc.a: $(SRC:%.c=build/unit/%.o)
 	@rm -f $@
 	$(Q)ar rcsD $@ $^
 
+# An archive, so that a program gets what it asks for and nothing more.
+build/unit/libsupport.a: $(UNIT_SUPPORT:%.c=build/unit/%.o)
+	@rm -f $@
+	$(Q)ar rcsD $@ $^
+
 # cmocka stands before our archives, which export nothing: no function of ours replaces one of its.
-$(UNIT): build/unit/%: build/unit/tests/unit/%.o $(UNIT_SUPPORT:%.c=build/unit/%.o) \
+$(UNIT): build/unit/%: build/unit/tests/unit/%.o build/unit/libsupport.a \
     build/unit/libsrc.a build/unit/libhiredis.a build/unit/libbearssl.a
 	@echo '  LD   $@'
 	$(Q)gcc $(UNIT_CFLAGS) -Wl,--exclude-libs,ALL -o $@ $(filter %.o,$^) -lcmocka $(filter %.a,$^)

@@ -133,6 +133,20 @@ def test_a_damaged_action_elsewhere_does_not_stop_the_planner(agent, tree, place
     assert len(found) == 1 and next(iter(found.values()))["service"] == "web"
 
 
+def test_an_action_that_appears_while_the_chain_thinks_is_seen_before_the_file_is_linked(agent, tree):
+    """Every wait of the loop takes half a second more, so there is time between queue and link."""
+    calls = "poll,ppoll"
+    daemon = agent.start(prefix=["strace", "-f", "-o", "/dev/null", "-e", f"trace={calls}",
+                                 "-e", f"inject={calls}:delay_enter=500000"])
+    tree.event()
+    daemon.wait_log("queued")
+    action = supervisors("redeploy-solaria-web", type="redeploy")
+    tree.put_action("pending", action)
+    daemon.wait_log("already_open")
+    assert list(tree.actions()) == ["redeploy-solaria-web"] and tree.audits() == {}
+    daemon.stop()
+
+
 # ---- Claims -------------------------------------------------------------------------------------
 
 

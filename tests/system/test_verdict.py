@@ -1,6 +1,8 @@
 """CONTRACTS, section 5: approve and reject, the only way on from pending/."""
 
 import concurrent.futures
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -11,7 +13,7 @@ import time
 
 import pytest
 
-from agent import clean_json, sha256
+from agent import clean_json, sha256, wait_for
 
 ID = "container-restart-solaria-web"
 TARGET = {"approve": "approved", "reject": "rejected"}
@@ -349,7 +351,6 @@ def test_eight_operators_on_eight_actions(agent, tree):
 
 def test_a_verdict_waits_for_another_one_under_the_lock(agent, tree, pending):
     """flock on pending/: whoever holds it is waited for, not run over."""
-    import fcntl
     directory = os.open(pending.parent, os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(directory, fcntl.LOCK_EX)
     process = subprocess.Popen(agent.argv(["approve", ID], (), None), env=agent.environment({}),
@@ -390,6 +391,68 @@ def test_the_daemon_does_not_mind_verdicts_beside_it(agent, tree):
     assert (approved, rejected) == (30, 30)
     assert len(tree.actions("approved")) == 30 and len(tree.actions("rejected")) == 30
     assert tree.actions() == {} and tree.dot_files() == [] and len(tree.audits()) == 60
+
+
+# ---- In between ---------------------------------------------------------------------------------
+
+RENAMES = "rename,renameat,renameat2"
+
+
+@contextlib.contextmanager
+def held_at_the_claim(agent, when, command="approve"):
+    """A verdict that is held for a second as it enters, or leaves, the rename that claims."""
+    process = subprocess.Popen(
+        agent.argv([command, ID], ["strace", "-f", "-o", "/dev/null", "-e", f"trace={RENAMES}",
+                                   "-e", f"inject={RENAMES}:{when}=1000000:when=1"], None),
+        env=agent.environment({}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.communicate(timeout=20)
+
+
+def test_an_approved_file_that_appears_after_the_claim_is_not_overwritten(agent, tree, pending):
+    content = pending.read_bytes()
+    with held_at_the_claim(agent, "delay_exit") as process:
+        wait_for("the claim", lambda: not pending.exists())
+        there = tree.put_action("approved", {"action_id": ID, "node": "solaria", "service": "web", "old": True})
+        before = there.read_bytes()
+    assert process.returncode == 1
+    assert there.read_bytes() == before
+    assert pending.read_bytes() == content, "the claim was not put back"
+    assert tree.dot_files() == []
+
+
+@BOTH
+@pytest.mark.parametrize("how", ["replaced", "rewritten"])
+def test_a_file_that_changes_between_reading_and_claim_is_not_passed_on(agent, tree, pending, command, how):
+    """What the operator saw is what was read; what is claimed must be the same."""
+    other = {**clean_json(pending.read_text()), "type": "redeploy", "risk": "nominal"}
+    with held_at_the_claim(agent, "delay_enter", command) as process:
+        # There is no sign from outside that it was read: it is held for a second, we act at once
+        # after it holds the lock.
+        wait_for("the lock", lambda: locked(pending.parent))
+        time.sleep(0.3)
+        if how == "rewritten":
+            pending.write_text(json.dumps(other))
+        else:
+            part = pending.with_name(".part")
+            part.write_text(json.dumps(other))
+            part.rename(pending)
+    assert process.returncode == 1
+    assert clean_json(pending.read_text()) == other
+    nowhere_else(tree, "pending")
+
+
+def locked(directory):
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 # ---- The invariant ------------------------------------------------------------------------------
