@@ -44,8 +44,9 @@
 #define RETRY_FIRST_MS 30000           /* chain failed: wait this long, */
 #define RETRY_LAST_MS (15 * 60 * 1000) /* doubling to this */
 #define DEPLOYMENT_HOLD_MS (10 * 60 * 1000)
-#define RECOVERY_MEMORY_MS (10 * 60 * 1000) /* a batch of files is read in any order */
-#define WRITE_RETRY_MS 10000                /* a full disk is seldom empty sooner */
+#define DEPLOYMENT_MEMORY_MS (60 * 60 * 1000) /* a fault inside one is read so late, not later */
+#define RECOVERY_MEMORY_MS (10 * 60 * 1000)   /* a batch of files is read in any order */
+#define WRITE_RETRY_MS 10000                  /* a full disk is seldom empty sooner */
 
 /* File events. */
 #define SCAN_PERIOD_MS 20000   /* three turns a minute where inotify tells nothing */
@@ -95,6 +96,10 @@
 
 /* The commands. */
 #define PENDING_LISTED_MAX 2048 /* a home lab's operator has stopped reading long before */
+
+/* The lock of the operator's commands: a verdict takes milliseconds; ten seconds in all. */
+#define LOCK_PAUSE_MS 20
+#define LOCK_TRIES 500
 
 /* Logs, bytes. */
 #define LOG_FIELD_MAX 1024

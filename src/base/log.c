@@ -81,13 +81,19 @@ struct line {
 
 static void put_text_span(struct buf *b, struct span s)
 {
-    bool quote = s.n == 0 || memchr(s.p, ' ', s.n) != NULL;
+    bool quote = s.n == 0 || memchr(s.p, ' ', s.n) != NULL || memchr(s.p, '"', s.n) != NULL;
 
-    if (quote)
-        buf_char(b, '"');
-    escape_text(b, s);
-    if (quote)
-        buf_char(b, '"');
+    if (!quote) {
+        escape_text(b, s);
+        return;
+    }
+    buf_char(b, '"');
+    while (s.n > 0) {
+        bool more = memchr(s.p, '"', s.n) != NULL;
+        escape_text(b, span_split(&s, '"'));
+        buf_str(b, more ? "\\\"" : "");
+    }
+    buf_char(b, '"');
 }
 
 static void put_text_field(struct buf *b, const struct log_field *f)

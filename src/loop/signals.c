@@ -33,7 +33,8 @@ int signals_open(struct signals *s, struct loop *loop, void (*arrived)(void *arg
     if (sigemptyset(&set) != 0 || sigaddset(&set, SIGTERM) != 0 || sigaddset(&set, SIGINT) != 0 ||
         sigaddset(&set, SIGHUP) != 0 || sigaddset(&set, SIGUSR1) != 0)
         return -1;
-    if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+    if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigaction(SIGXFSZ, &ignore, NULL) != 0 ||
+        sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return -1;
     s->watch.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (s->watch.fd < 0)

@@ -1,6 +1,6 @@
 #ifndef LOOP_SIGNALS_H
 #define LOOP_SIGNALS_H
-/* SIGTERM, SIGINT, SIGHUP, SIGUSR1 as a descriptor (signalfd(2)); SIGPIPE ignored. */
+/* SIGTERM, SIGINT, SIGHUP, SIGUSR1 as a descriptor (signalfd(2)); SIGPIPE and SIGXFSZ ignored. */
 
 #include "loop/loop.h"
 

@@ -51,7 +51,7 @@ void conclude_event(struct planner *p, struct work *work, enum outcome outcome, 
     conclude_tell(p, &(struct decision){.outcome = outcome,
                                         .event = &work->event,
                                         .reason = reason,
-                                        .suppressed = work->joined});
+                                        .suppressed = work->joined.count});
     conclude_release(p, work->ref);
     work->ref = NO_REF;
 }
@@ -73,7 +73,8 @@ static void leave_slot(struct planner *p, struct work *work)
 bool conclude_is_written(const struct planner *p, const struct work *work, struct now now)
 {
     struct open_actions open;
-    if (work->state != WORK_DECIDED)
+    bool tried = work->state == WORK_DECIDED || work->looked_ms == INT64_MIN;
+    if (work->state == WORK_HELD || !tried)
         return false;
     open_look(&open, p, &work->event, true, now);
     return open.view == OPEN_OWN || open.view == OPEN_FAULT;
@@ -113,7 +114,7 @@ void conclude_drop(struct planner *p, struct work *work, enum outcome outcome, c
 
 static uint32_t suppressed(const struct planner *p, const struct work *work)
 {
-    return work->joined + cooldown_suppressed(&p->cooldowns, span_of(work->event.key));
+    return work->joined.count + cooldown_suppressed(&p->cooldowns, span_of(work->event.key));
 }
 
 /* A cooldown waits out repeats of what the chain has judged; what it has not judged has none. */
@@ -145,24 +146,44 @@ static void tell_delay(struct planner *p, const struct work *work, enum outcome 
     conclude_tell(p, &(struct decision){.outcome = outcome,
                                         .event = &work->event,
                                         .reason = reason,
-                                        .suppressed = work->joined});
+                                        .suppressed = work->joined.count});
 }
 
-/* The disk did not take it, or could not be read. A decided piece keeps its slot, so that the
- * models are not asked again; a single run has no later and leaves the event unfinished. */
+/* A single run has no later: the event stays unfinished. */
+static void leave_unfinished(struct planner *p, struct work *work)
+{
+    if (has_slot(work))
+        leave_slot(p, work);
+    intake_merge_next(p, work);
+    work->tries++;
+    work->exhausted = false;
+}
+
+/* Something that is its own could not be read or finished: it is tried again, and the others go on
+ * meanwhile. What there is of it is looked up then. */
+static void delay_alone(struct planner *p, struct work *work, int error, struct now now)
+{
+    tell_delay(p, work, OUTCOME_WRITE_FAILED, log_errno(error));
+    if (p->settings.once) {
+        leave_unfinished(p, work);
+        return;
+    }
+    if (has_slot(work))
+        leave_slot(p, work);
+    work->looked_ms = INT64_MIN;
+    work->due_ms = now.boot_ms + WRITE_RETRY_MS;
+}
+
+/* The disk did not take an action. The piece keeps its slot, so that the models are not asked
+ * again, and nothing else is asked before there is room. */
 static void delay_for_disk(struct planner *p, struct work *work, int error, struct now now)
 {
     tell_delay(p, work, OUTCOME_WRITE_FAILED, log_errno(error));
     if (p->settings.once) {
-        if (has_slot(work))
-            leave_slot(p, work);
-        intake_merge_next(p, work);
-        work->tries++;
-        work->exhausted = false;
+        leave_unfinished(p, work);
         return;
     }
-    if (has_slot(work))
-        p->slots[work->slot].tried = true;
+    p->slots[work->slot].tried = true;
     work->due_ms = now.boot_ms + WRITE_RETRY_MS;
     p->write_blocked_until_ms = work->due_ms;
 }
@@ -215,7 +236,10 @@ static int finish_written(struct planner *p, struct work *work, const struct aud
                                         .action_id = audit->action_id,
                                         .action = audit->action,
                                         .model = audit->model});
-    start_cooldown(p, work, now);
+    /* The same event may be told twice: its cooldown is not made longer by that. */
+    if (cooldown_passes(&p->cooldowns, span_of(work->event.key), work->event.severity,
+                        p->settings.cooldown_ms, now.boot_ms))
+        start_cooldown(p, work, now);
     remove_piece(p, work, now);
     return 0;
 }
@@ -238,7 +262,7 @@ static void resume(struct planner *p, struct work *work, const struct action_fac
         .requires_human = facts->requires_human,
     };
     if (p->ops->settle(p->ctx) != 0 || finish_written(p, work, &audit, now) != 0)
-        delay_for_disk(p, work, errno, now);
+        delay_alone(p, work, errno, now);
 }
 
 /* What an open action means for a piece. True where the piece was dealt with. */
@@ -258,7 +282,7 @@ static bool settle_open(struct planner *p, struct work *work, const struct open_
         resume(p, work, &open->facts, now);
         return true;
     case OPEN_FAULT:
-        delay_for_disk(p, work, errno, now);
+        delay_alone(p, work, errno, now);
         return true;
     }
     return false;
@@ -313,7 +337,7 @@ static void finish_new(struct planner *p, const struct planner_slot *slot, const
         .requires_human = slot->proposal.requires_human,
     };
     if (finish_written(p, work, &audit, now) != 0)
-        delay_for_disk(p, work, errno, now);
+        delay_alone(p, work, errno, now);
 }
 
 void conclude_write(struct planner *p, unsigned number, struct now now)

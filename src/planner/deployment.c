@@ -4,14 +4,14 @@
 #include "base/json_write.h"
 #include "base/log.h"
 
-/* A saved entry has seven members, each a name and a value; somebody may have added some. */
+/* A saved entry has nine members, each a name and a value; somebody may have added some. */
 #define TOKENS 33
 
 /* What is known of a key's newest deployment:
  *
  *   started  ended     the window
  *   yes      no        it runs: started_ms to now
- *   yes      yes       started_ms to ended_ms
+ *   yes      yes       started_ms to ended_ms, for DEPLOYMENT_MEMORY_MS after it was heard of
  *   no       yes       its start was not read yet: none
  *
  * 1. floor_ms is the newest end of an older deployment (INT64_MIN: none is known): starts and ends
@@ -128,7 +128,8 @@ enum deployment_view deployment_look(const struct deployments *d, struct span ke
 
     if (entry == NULL || !entry->started || at_ms < entry->started_ms)
         return DEPLOYMENT_NONE;
-    if (entry->completed && at_ms <= entry->ended_ms)
+    if (entry->completed && at_ms <= entry->ended_ms &&
+        boot_ms - entry->read_ms < DEPLOYMENT_MEMORY_MS)
         return DEPLOYMENT_COVERS;
     return holds(entry, boot_ms) ? DEPLOYMENT_HOLDS : DEPLOYMENT_NONE;
 }
@@ -156,6 +157,7 @@ void deployment_save(struct buf *out, const struct deployment *entry, struct now
     json_write_int(&w, "ended_ms", entry->ended_ms);
     json_write_int(&w, "floor_ms", entry->floor_ms);
     json_write_int(&w, "hold_until_ms", entry->hold_until_ms + clock_offset(now));
+    json_write_int(&w, "read_ms", entry->read_ms + clock_offset(now));
     json_write_end_object(&w);
 }
 
@@ -175,18 +177,21 @@ int deployment_load(struct deployments *d, struct span object, struct now now)
     struct json doc;
     char key[TABLE_KEY_MAX + 1];
     struct deployment loaded;
-    int64_t hold_until_ms;
+    int64_t hold_until_ms, read_ms;
 
     if (json_read(&doc, object.p, object.n, tokens, TOKENS, 1) != JSON_OK ||
         json_string(&doc, json_member(&doc, JSON_ROOT, "key"), key, sizeof(key)) <= 0 ||
         load_time(&doc, "started_ms", &loaded.started_ms) != 0 ||
         load_time(&doc, "ended_ms", &loaded.ended_ms) != 0 ||
         load_time(&doc, "floor_ms", &loaded.floor_ms) != 0 ||
-        load_time(&doc, "hold_until_ms", &hold_until_ms) != 0 || hold_until_ms < 0)
+        load_time(&doc, "hold_until_ms", &hold_until_ms) != 0 || hold_until_ms < 0 ||
+        load_time(&doc, "read_ms", &read_ms) != 0 || read_ms < 0)
         return -1;
     hold_until_ms -= clock_offset(now);
     int64_t last_ms = now.boot_ms + DEPLOYMENT_HOLD_MS;
+    read_ms -= clock_offset(now);
     struct deployment *entry = entry_for(d, span_of(key), now.boot_ms);
+    entry->read_ms = read_ms < now.boot_ms ? read_ms : now.boot_ms;
     entry->started = load_bool(&doc, "started");
     entry->completed = load_bool(&doc, "completed");
     entry->failed = load_bool(&doc, "failed") && !entry->completed;

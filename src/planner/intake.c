@@ -6,17 +6,25 @@
 
 #include <string.h>
 
-bool intake_recovered(const struct planner *p, const struct event *event, struct now now)
+bool intake_recovered(const struct planner *p, const struct event *event,
+                      const struct joined *joined, struct now now)
 {
-    bool node_offline = strcmp(event->type, "node_offline") == 0;
-    return recovery_covers(&p->recoveries, span_of(event->key), span_of(event->source),
-                           node_offline, event->at_ms, now.boot_ms);
+    return !joined->mixed &&
+           recovery_covers(&p->recoveries, span_of(event->key), span_of(event->source),
+                           joined_is_node_offline(event), joined->newest_ms, now.boot_ms);
 }
 
 enum deployment_view intake_deployment(const struct planner *p, const struct event *event,
-                                       struct now now)
+                                       const struct joined *joined, struct now now)
 {
-    return deployment_look(&p->deployments, span_of(event->key), event->at_ms, now.boot_ms);
+    const struct deployments *d = &p->deployments;
+    struct span key = span_of(event->key);
+    enum deployment_view view = deployment_look(d, key, event->at_ms, now.boot_ms);
+    if (view == DEPLOYMENT_COVERS &&
+        (deployment_look(d, key, joined->oldest_ms, now.boot_ms) != DEPLOYMENT_COVERS ||
+         deployment_look(d, key, joined->newest_ms, now.boot_ms) != DEPLOYMENT_COVERS))
+        return DEPLOYMENT_NONE;
+    return view;
 }
 
 /* ---- the queue ---- */
@@ -34,7 +42,7 @@ static bool leads(const struct newcomer *new, const struct work *work)
  * stay: repeats must not put off the moment when a human hears of it. */
 static enum planner_took merge(struct planner *p, struct work *work, const struct newcomer *new)
 {
-    work->joined++;
+    joined_add(&work->joined, &work->event, new->event);
     if (!leads(new, work))
         return conclude_newcomer(p, OUTCOME_JOINED, new->event, "its key is in hand");
     conclude_event(p, work, OUTCOME_JOINED, "a graver or newer event of its key leads");
@@ -42,8 +50,11 @@ static enum planner_took merge(struct planner *p, struct work *work, const struc
     work->ref = new->ref;
     work->stale = new->stale;
     work->looked_ms = new->looked_ms;
-    if (new->held || work->state == WORK_HELD) {
-        work->state = new->held ? WORK_HELD : WORK_QUEUED;
+    if (new->held && work->state != WORK_HELD && !work->released) {
+        work->state = WORK_HELD;
+        work->due_ms = new->due_ms;
+    } else if (!new->held && work->state == WORK_HELD) {
+        work->state = WORK_QUEUED;
         work->due_ms = new->due_ms;
     }
     return PLANNER_KEEPS;
@@ -57,6 +68,8 @@ static void settle_in(struct work *work, const struct newcomer *new)
     work->looked_ms = new->looked_ms;
     work->due_ms = new->due_ms;
     work->stale = new->stale;
+    work->joined = new->joined;
+    work->released = new->released;
 }
 
 static enum planner_took no_slot(struct planner *p, const struct newcomer *new)
@@ -71,7 +84,7 @@ static enum planner_took wait_behind(struct planner *p, struct work *work,
                                      const struct newcomer *new)
 {
     if (new->event->severity <= work->event.severity) {
-        work->joined++;
+        joined_add(&work->joined, &work->event, new->event);
         return conclude_newcomer(p, OUTCOME_JOINED, new->event, "its key is in hand");
     }
     if (work->next != NULL)
@@ -110,7 +123,7 @@ void intake_merge_next(struct planner *p, struct work *work)
         .stale = next->stale,
     };
     work->next = NULL;
-    work->joined += next->joined;
+    joined_merge(&work->joined, &next->joined);
     if (merge(p, work, &new) == PLANNER_ENDED)
         conclude_release(p, next->ref);
     queue_free(&p->queue, next);
@@ -169,17 +182,19 @@ enum planner_took intake_fault(struct planner *p, struct newcomer *new, struct n
     const struct event *event = new->event;
     if (!watched(p, event))
         return conclude_newcomer(p, OUTCOME_NOT_WATCHED, event, "its node is not in WATCH_NODES");
-    if (intake_recovered(p, event, now))
+    if (intake_recovered(p, event, &new->joined, now))
         return conclude_newcomer(p, OUTCOME_RECOVERED, event,
                                  "a recovery that is not older was read");
     new->stale = stale(p, event);
     new->due_ms = now.boot_ms;
-    switch (intake_deployment(p, event, now)) {
+    switch (intake_deployment(p, event, &new->joined, now)) {
     case DEPLOYMENT_COVERS:
         return conclude_newcomer(p, OUTCOME_DEPLOYED, event,
                                  "it lies inside a deployment that completed");
     case DEPLOYMENT_HOLDS:
-        return hold(p, new, now);
+        if (!new->released)
+            return hold(p, new, now);
+        break;
     case DEPLOYMENT_NONE:
         break;
     }
@@ -194,12 +209,9 @@ void intake_again(struct planner *p, struct work *work, struct now now)
         .event = &copy.event,
         .ref = copy.ref,
         .arrived_ms = copy.arrived_ms,
+        .joined = copy.joined,
+        .released = copy.released || (copy.state == WORK_HELD && copy.due_ms <= now.boot_ms),
     };
-    if (intake_fault(p, &new, now) == PLANNER_ENDED) {
+    if (intake_fault(p, &new, now) == PLANNER_ENDED)
         conclude_release(p, copy.ref);
-        return;
-    }
-    struct work *again = queue_find(&p->queue, span_of(copy.event.key));
-    if (again != NULL)
-        again->joined += copy.joined;
 }

@@ -7,7 +7,9 @@
 struct newcomer {
     const struct event *event;
     uint32_t ref;
-    int64_t arrived_ms; /* boot clock */
+    int64_t arrived_ms;   /* boot clock */
+    struct joined joined; /* joined_start() where it is new */
+    bool released;        /* a deployment has held it for long enough */
     /* Filled in by intake_fault(). */
     int64_t looked_ms;
     int64_t due_ms;
@@ -24,10 +26,11 @@ void intake_again(struct planner *p, struct work *work, struct now now);
 /* Puts the piece that waits behind work, which is queued again, in its place or lets it join. */
 void intake_merge_next(struct planner *p, struct work *work);
 
-/* Was a recovery read that is not older than this fault? */
-bool intake_recovered(const struct planner *p, const struct event *event, struct now now);
-/* Where does this fault lie as to deployments of its key? */
+/* Was a recovery of all of them read that is not older? */
+bool intake_recovered(const struct planner *p, const struct event *event,
+                      const struct joined *joined, struct now now);
+/* Where do they lie as to deployments of their key? A completed one must cover all of them. */
 enum deployment_view intake_deployment(const struct planner *p, const struct event *event,
-                                       struct now now);
+                                       const struct joined *joined, struct now now);
 
 #endif

@@ -1,6 +1,10 @@
 #include "planner/open.h"
 
+#include <errno.h>
 #include <string.h>
+
+/* File systems and the planner may have clocks of their own, seconds. */
+#define CLOCKS_APART_S 60
 
 struct look {
     const struct planner *planner;
@@ -21,16 +25,13 @@ static bool same_fault(const struct action_facts *facts, const struct event *eve
            strcmp(facts->event_type, event->type) == 0;
 }
 
-/* We wrote it for this event. Correlation ids may be shared by events that belong together, so an
- * action that has ended must name the same type and time as well. */
-static bool written_for(const struct action_facts *facts, enum action_place place,
-                        const struct event *event)
+/* We wrote it for this very event, after it arrived. Correlation ids may be shared by events that
+ * belong together, so that type and time have to be the same as well. */
+static bool written_for(const struct action_facts *facts, const struct event *event)
 {
-    if (!facts->ours || strcmp(facts->correlation_id, event->correlation_id) != 0)
-        return false;
-    if (place <= ACTION_RUNNING)
-        return true;
-    return strcmp(facts->event_type, event->type) == 0 &&
+    return facts->ours && event->arrived_ms / 1000 <= facts->created_at + CLOCKS_APART_S &&
+           strcmp(facts->correlation_id, event->correlation_id) == 0 &&
+           strcmp(facts->event_type, event->type) == 0 &&
            strcmp(facts->event_timestamp, event->timestamp) == 0;
 }
 
@@ -54,7 +55,10 @@ static bool look_at(struct look *look, enum action_place place, const char *id, 
     case ACTION_ABSENT:
         return false;
     case ACTION_FAULT:
-        out->view = OPEN_FAULT;
+        if (place > ACTION_RUNNING)
+            return false; /* it stands in nobody's way */
+        /* One of this very name that we may not read is most likely this fault's. */
+        out->view = errno == EACCES ? OPEN_ACTION : OPEN_FAULT;
         return true;
     case ACTION_FOREIGN:
         *taken = *taken || place <= ACTION_RUNNING;
@@ -66,7 +70,7 @@ static bool look_at(struct look *look, enum action_place place, const char *id, 
         *taken = *taken || place <= ACTION_RUNNING;
         return false;
     }
-    if (written_for(&out->facts, place, look->event))
+    if (written_for(&out->facts, look->event))
         out->view = OPEN_OWN;
     else if (place <= ACTION_RUNNING)
         out->view = OPEN_ACTION;

@@ -32,15 +32,17 @@ static void review(struct planner *p, struct work *work, struct now now)
 {
     if (conclude_is_written(p, work, now))
         return;
-    if (intake_recovered(p, &work->event, now)) {
+    if (intake_recovered(p, &work->event, &work->joined, now)) {
         conclude_drop(p, work, OUTCOME_RECOVERED, "a recovery that is not older was read", now);
         return;
     }
-    switch (intake_deployment(p, &work->event, now)) {
+    switch (intake_deployment(p, &work->event, &work->joined, now)) {
     case DEPLOYMENT_COVERS:
         conclude_drop(p, work, OUTCOME_DEPLOYED, "it lies inside a deployment that completed", now);
         return;
     case DEPLOYMENT_HOLDS:
+        if (work->state == WORK_HELD || work->released)
+            return; /* a hold is not made longer by the next deployment */
         conclude_take_back(p, work);
         work->state = WORK_HELD;
         work->looked_ms = INT64_MIN;
@@ -48,6 +50,10 @@ static void review(struct planner *p, struct work *work, struct now now)
             deployment_hold_until(&p->deployments, span_of(work->event.key), now.boot_ms);
         return;
     case DEPLOYMENT_NONE:
+        if (work->state == WORK_HELD) {
+            work->due_ms = now.boot_ms; /* what held it does so no longer */
+            work->released = true;
+        }
         return;
     }
 }
@@ -71,7 +77,8 @@ static enum planner_took deployment_failed(struct planner *p, struct newcomer *n
     enum planner_took took = intake_fault(p, new, now);
     struct work *work = queue_find(&p->queue, key);
     if (took == PLANNER_KEEPS && work != NULL) {
-        work->joined += held->joined + 1;
+        joined_add(&work->joined, &work->event, &held->event);
+        joined_merge(&work->joined, &held->joined);
         conclude_event(p, held, OUTCOME_JOINED, "its deployment failed");
         queue_free(&p->queue, held);
     } else {
@@ -85,6 +92,7 @@ static enum planner_took take(struct planner *p, const struct event *event,
 {
     struct span key = span_of(event->key);
     struct newcomer new = {.event = event, .ref = arrival->ref, .arrived_ms = arrival->boot_ms};
+    joined_start(&new.joined, event);
     enum event_kind kind = event_kind(event);
     switch (kind) {
     case EVENT_FAULT:

@@ -7,7 +7,7 @@
  * 2. Only a piece in WORK_ASKED or WORK_DECIDED has a next, and a valid slot. */
 
 #include "base/table.h"
-#include "planner/event.h"
+#include "planner/joined.h"
 
 #define NO_REF UINT32_MAX
 
@@ -22,8 +22,9 @@ enum work_state {
 struct work {
     enum work_state state;
     unsigned slot;
-    uint32_t ref;       /* the source's handle of the event; NO_REF = none */
-    uint32_t joined;    /* events that came while it was in hand */
+    uint32_t ref;  /* the source's handle of the event; NO_REF = none */
+    bool released; /* a hold of it has run out: it is not held again */
+    struct joined joined;
     uint32_t tries;     /* chain failures so far */
     bool stale;         /* too old for the chain when it came: the rules table speaks */
     bool exhausted;     /* the chain failed until its deadline: the rules table speaks */

@@ -153,11 +153,13 @@ static int save(struct feed *f)
 {
     struct state_out out;
     char storage[PROGRESS_LINE_MAX];
-    struct progress_walk walk = {.begun = false};
+    struct progress_walk walk = {.from_ms = refs_listing_from(&f->refs)};
     uint32_t ref = 0;
     uint32_t log = 0;
     struct buf b;
 
+    if (walk.from_ms > f->progress.mark_ms)
+        walk.from_ms = f->progress.mark_ms;
     if (state_begin(&out, f->settings.tree, STATE_NAME) != 0)
         return -1;
     buf_init(&b, storage, sizeof(storage));

@@ -468,15 +468,6 @@ static void settle_found(struct feed *f, struct journal *log)
 
 /* ---- All ---- */
 
-static void read_grown(struct feed *f, unsigned *budget, bool live)
-{
-    for (uint32_t i = 0; i<f->journals.count && * budget> 0; i++) {
-        struct journal *log = &f->journals.entries[i];
-        if (log->state == JOURNAL_GROWN && place_is_live_log(log->place.name) == live)
-            read_log(f, log, budget, false);
-    }
-}
-
 /* --once does not wait for a copy to be made. */
 static bool is_to_settle(const struct feed *f, const struct journal *log)
 {
@@ -485,8 +476,9 @@ static bool is_to_settle(const struct feed *f, const struct journal *log)
 
 void follow_slice(struct feed *f, unsigned *budget)
 {
-    read_grown(f, budget, true);
-    read_grown(f, budget, false);
+    for (uint32_t i = 0; i<f->journals.count && * budget> 0; i++)
+        if (f->journals.entries[i].state == JOURNAL_GROWN)
+            read_log(f, &f->journals.entries[i], budget, false);
     if (!f->settings.once || *budget == 0 || f->scan.level != SCAN_IDLE)
         return;
     for (uint32_t i = 0; i < f->journals.count; i++)

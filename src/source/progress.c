@@ -232,9 +232,9 @@ void progress_scan_begins(struct progress *p, int64_t lookback_ms, struct now no
     p->scan++;
 }
 
-uint32_t progress_seen_from(const struct progress *p)
+uint32_t progress_seen_from(int64_t mark_ms)
 {
-    return stamp_of(p->mark_ms - SCAN_OVERLAP_MS);
+    return stamp_of(mark_ms - SCAN_OVERLAP_MS);
 }
 
 void progress_scan_ended(struct progress *p, bool read_everything)

@@ -72,8 +72,8 @@ void progress_dir_known(struct progress *p, uint64_t device, uint64_t inode);
 void progress_scan_begins(struct progress *p, int64_t lookback_ms, struct now now);
 void progress_scan_ended(struct progress *p, bool read_everything);
 
-/* What of seen has to outlive us: stamps of at least this. */
-uint32_t progress_seen_from(const struct progress *p);
+/* What of seen has to outlive us where a scan begins at this mark: stamps of at least this. */
+uint32_t progress_seen_from(int64_t mark_ms);
 
 int64_t progress_ms(struct timespec t);
 

@@ -38,9 +38,9 @@ static void marks_line(const struct progress *p, struct buf *out)
     json_write_end_object(&w);
 }
 
-static bool seen_line(const struct progress *p, struct buf *out, uint32_t *at)
+static bool seen_line(const struct progress *p, struct buf *out, int64_t from_ms, uint32_t *at)
 {
-    uint32_t from = progress_seen_from(p);
+    uint32_t from = progress_seen_from(from_ms);
     unsigned entries = 0;
 
     for (; *at < p->seen.count && entries < ENTRIES_LINE; (*at)++) {
@@ -75,7 +75,7 @@ bool progress_save_line(const struct progress *p, struct buf *out, struct progre
         marks_line(p, out);
         return true;
     }
-    return seen_line(p, out, &walk->seen) || dirs_line(p, out, &walk->dirs);
+    return seen_line(p, out, walk->from_ms, &walk->seen) || dirs_line(p, out, &walk->dirs);
 }
 
 /* ---- Loading ---- */

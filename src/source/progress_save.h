@@ -6,8 +6,10 @@
 #include "base/json_read.h"
 #include "source/progress.h"
 
-/* Where a walk over the lines stands; begins as zeroes. */
+/* Where a walk over the lines stands; begins as zeroes, but for from_ms: the earliest mark that a
+ * directory has of its own, or p->mark_ms. */
 struct progress_walk {
+    int64_t from_ms;
     uint32_t seen;
     uint32_t dirs;
     bool begun;

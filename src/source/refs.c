@@ -97,6 +97,16 @@ struct ref *refs_of_dir(struct refs *r, const struct place *dir)
     return NULL;
 }
 
+int64_t refs_listing_from(const struct refs *r)
+{
+    int64_t from_ms = INT64_MAX;
+
+    for (uint32_t i = 0; i < r->top && r->counts[REF_LISTING] > 0; i++)
+        if (r->entries[i].state == REF_LISTING && r->entries[i].from_ms < from_ms)
+            from_ms = r->entries[i].from_ms;
+    return from_ms;
+}
+
 uint32_t refs_events(const struct refs *r)
 {
     return r->counts[REF_KEPT] + r->counts[REF_UNSURE] + r->counts[REF_AGAIN] +

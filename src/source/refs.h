@@ -2,7 +2,6 @@
 #define SOURCE_REFS_H
 /* What is unfinished, up to FILE_REFS_MAX: events that were offered and have not ended, and what
  * could not be read. Saved, so that it is read again after a restart. Pure: no files, no clock.
- *
  *            place       offset    digest   what brings it on
  * TAKING     a file      -1 or >=0  -       it is being offered: no longer than the call lasts
  * KEPT       a file      -1 or >=0  yes     refs_free()
@@ -67,13 +66,15 @@ struct ref *refs_find(struct refs *r, uint32_t handle);
 struct ref *refs_of_file(struct refs *r, uint64_t device, uint64_t inode);
 struct ref *refs_of_dir(struct refs *r, const struct place *dir);
 
+/* The earliest mark of a directory that is to be listed; INT64_MAX: there is none. */
+int64_t refs_listing_from(const struct refs *r);
+
 /* Unfinished events: KEPT, UNSURE, AGAIN, UNREAD. */
 uint32_t refs_events(const struct refs *r);
 
-/* The line of the first one from *at on that is to be saved; false where there is none. */
+/* The line of the first one from *at on that is to be saved; false: there is none. */
 bool refs_save(const struct refs *r, struct buf *out, uint32_t *at);
-/* Takes a line back, in REF_AGAIN, UNREAD or LISTING. 1, 0 where it is another's, -1 where it
- * makes no sense. */
+/* Takes a line back. 1, 0 where it is another's, -1 where it makes no sense. */
 int refs_load(struct refs *r, const struct json *doc);
 
 #endif

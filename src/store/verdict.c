@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 
@@ -365,14 +366,16 @@ static void sweep(const struct tree *tree)
     }
 }
 
+/* Whoever may open the directory may lock it: we wait for a command that works, not for ever.
+ * -1 with errno, EWOULDBLOCK where it was locked all the time. */
 static int lock(int pending)
 {
-    int result;
-
-    do
-        result = flock(pending, LOCK_EX);
-    while (result != 0 && errno == EINTR);
-    return result;
+    for (int tries = 0; flock(pending, LOCK_EX | LOCK_NB) != 0; tries++) {
+        if ((errno != EWOULDBLOCK && errno != EINTR) || tries == LOCK_TRIES)
+            return -1;
+        (void)poll(NULL, 0, LOCK_PAUSE_MS);
+    }
+    return 0;
 }
 
 static enum verdict_result check(const struct step *s)
@@ -410,7 +413,9 @@ enum verdict_result verdict_give(const struct tree *tree, const struct verdict *
         return say_errno(&s, "actions/pending cannot be opened: ");
     s.seen = is_there(s.pending, s.name) || is_there(s.pending, s.claim);
     if (lock(s.pending) != 0) {
-        result = say_errno(&s, "actions/pending cannot be locked: ");
+        result = say_errno(&s, errno == EWOULDBLOCK
+                                   ? "another command holds actions/pending, try again: "
+                                   : "actions/pending cannot be locked: ");
     } else {
         /* A claim that cannot be resolved is in the way of its own id only: claim_take(). */
         (void)claim_resolve_all(tree, s.pending);

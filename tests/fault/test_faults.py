@@ -265,7 +265,8 @@ SCENARIOS = {"run": Propose(), "again": ProposeAgain(), "approve": Verdict("appr
 
 
 def scratch():
-    return tempfile.TemporaryDirectory(prefix="planner-fault-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    return tempfile.TemporaryDirectory(prefix="planner-fault-", dir=memory)
 
 
 def record(name):

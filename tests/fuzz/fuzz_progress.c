@@ -49,7 +49,7 @@ static int load(struct set *set, struct span line)
 
 static void copy(const struct set *from, struct set *to)
 {
-    struct progress_walk walk = {.begun = false};
+    struct progress_walk walk = {.from_ms = from->progress.mark_ms};
     char line[PROGRESS_LINE_MAX];
     uint32_t ref = 0;
     uint32_t log = 0;
@@ -76,7 +76,7 @@ static void compare(const struct set *a, const struct set *b)
     REQUIRE(a->progress.dirs_complete == b->progress.dirs_complete);
     REQUIRE(a->progress.dirs.count == b->progress.dirs.count);
     for (uint32_t i = 0; i < a->progress.seen.count; i++)
-        REQUIRE(a->progress.seen_stamp[i] < progress_seen_from(&a->progress) ||
+        REQUIRE(a->progress.seen_stamp[i] < progress_seen_from(a->progress.mark_ms) ||
                 hashes_has(&b->progress.seen, a->progress.seen_hash[i]));
     REQUIRE(a->refs.top == b->refs.top);
     for (uint32_t i = 0; i < a->refs.top; i++) {

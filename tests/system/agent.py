@@ -3,6 +3,7 @@
 Agent runs commands and fails the test when stderr, a log line or an exit code is not what the
 contract says. Tree writes events as their writers do and reads what was left on disk."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -357,10 +358,14 @@ class Agent:
 
     def end(self):
         """Stops what the test left running, and looks at what every daemon printed."""
-        for daemon in self.daemons:
-            if daemon.process.poll() is None:
-                daemon.stop()
-            daemon.check()
+        try:
+            for daemon in self.daemons:
+                if daemon.process.poll() is None:
+                    daemon.stop()
+                daemon.check()
+        finally:
+            for daemon in self.daemons:
+                daemon.destroy()
 
 
 class Daemon:
@@ -405,8 +410,8 @@ class Daemon:
         """The planner's own, also where it runs under strace."""
         if not self.traced:
             return self.process.pid
-        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return int(children.split()[0])
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(children[0]) if children else self.process.pid
 
     def send(self, number):
         os.kill(self.pid, number)
@@ -424,6 +429,14 @@ class Daemon:
     def kill(self):
         self.expected_rc = (-signal.SIGKILL,)
         self.stop(signal.SIGKILL)
+
+    def destroy(self):
+        """Whatever went wrong, nothing of the test outlives it."""
+        if self.process.poll() is None:
+            for pid in (self.pid, self.process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.wait(WAIT)
 
     def check(self):
         for thread in self.threads:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from agent import clean_json
+from agent import clean_json, hashed_id
 
 ID = "container-restart-solaria-web"
 NO_COOLDOWN = {"COOLDOWN_SECONDS": 0}
@@ -94,6 +94,18 @@ def test_an_open_alert_of_this_type_is_open(agent, tree):
     tree.event("high_memory", service=None)
     assert len(agent.run_once(env=NO_COOLDOWN).named("already_open")) == 1
     assert len(tree.audits()) == 1
+
+
+def test_an_open_alert_of_a_type_that_only_looks_alike_is_not_this_ones(agent, tree):
+    """Both types make the same plain id; the body tells them apart."""
+    tree.event("disk full", service=None)
+    agent.run_once()
+    tree.event("disk_full", service=None)
+    agent.run_once(env=NO_COOLDOWN)
+    plain = "alert-solaria-all-disk_full"
+    other = hashed_id(plain, "alert_only", "solaria", "all", "disk_full")
+    assert {key: action["details"]["event"]["type"] for key, action in tree.actions().items()} == \
+        {plain: "disk full", other: "disk_full"}
 
 
 def test_an_open_restart_ends_a_fault_of_another_type_of_its_key(agent, tree):

@@ -35,6 +35,10 @@ static enum files_took decide(const struct files_event *event)
         return FILES_KEPT;
     if (begins(event->bytes, "half"))
         return event->complete ? FILES_ENDED : FILES_UNSURE;
+    if (begins(event->bytes, "done")) {
+        files_finished(event->ref);
+        return FILES_KEPT;
+    }
     if (!begins(event->bytes, "full"))
         return FILES_ENDED;
     if (bed.slots == 0)

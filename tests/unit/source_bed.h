@@ -2,7 +2,8 @@
 #define SOURCE_BED_H
 /* A running file source on a tree of its own, with a taker that does what the events' text says:
  * it begins with "keep" (FILES_KEPT), "half" (FILES_UNSURE unless complete), "full" (FILES_KEPT
- * where bed.slots > 0, which then is one less, else FILES_NO_SLOT), anything else: FILES_ENDED. */
+ * where bed.slots > 0, which then is one less, else FILES_NO_SLOT), "done" (FILES_KEPT, but it came
+ * to its end within the call), anything else: FILES_ENDED. */
 
 #include "loop/loop.h"
 #include "source/files.h"

@@ -130,12 +130,14 @@ static void test_text(void **state)
     (void)state;
     log_init(LOG_INFO, LOG_TEXT);
     LOG(LOG_WARNING, "event_refused", LOG_STR("why", "not valid\n"), LOG_STR("node", "a\x1b[1m"),
-        LOG_STR("empty", ""), LOG_INT("n", 3), LOG_BOOL("b", true), LOG_BOOL("c", false));
+        LOG_STR("empty", ""), LOG_STR("forged", "x\" b=false"), LOG_INT("n", 3),
+        LOG_BOOL("b", true), LOG_BOOL("c", false));
     line = logged(pipe_in);
     assert_int_equal(line[2], ':');
     assert_int_equal(line[5], ':');
     assert_string_equal(line + sizeof("00:00:00") - 1,
-                        " warning event_refused why=\"not valid\\n\" node=a\\x1b[1m empty=\"\" n=3"
+                        " warning event_refused why=\"not valid\\n\" node=a\\x1b[1m empty=\"\""
+                        " forged=\"x\\\" b=false\" n=3"
                         " b=true c=false\n");
 }
 

@@ -234,6 +234,21 @@ static void put(enum action_place place, const char *id, const char *service)
     facts->updated_at = w.now.wall_ms / 1000;
 }
 
+/* As we would have written it for an event of this file that arrives now. */
+static void put_own(enum action_place place, const char *id, const char *service,
+                    const char *origin)
+{
+    struct action_facts *facts = &w.actions[w.action_count].facts;
+    char when[TIMESTAMP_SIZE];
+    put(place, id, service);
+    timestamp_format(when, w.now.wall_ms);
+    facts->ours = true;
+    facts->created_at = w.now.wall_ms / 1000;
+    span_cut(facts->correlation_id, sizeof(facts->correlation_id), span_of(origin));
+    span_cut(facts->event_type, sizeof(facts->event_type), span_of("service_unhealthy"));
+    span_cut(facts->event_timestamp, sizeof(facts->event_timestamp), span_of(when));
+}
+
 /* ---- the tests ---- */
 
 static void test_fault_becomes_proposal_audit_and_cooldown(void **state)
@@ -500,9 +515,7 @@ static void test_id_of_another_target_gets_a_hash(void **state)
 static void test_own_action_from_before_a_crash_is_finished_not_repeated(void **state)
 {
     (void)state;
-    put(ACTION_PENDING, "container-restart-solaria-web", "web");
-    w.actions[0].facts.ours = true;
-    span_cut(w.actions[0].facts.correlation_id, CORRELATION_MAX, span_of("file-7"));
+    put_own(ACTION_PENDING, "container-restart-solaria-web", "web", "file-7");
     assert_int_equal(fault("web", "error", 7), PLANNER_KEEPS);
     turn();
     assert_int_equal(w.ask_count, 0);
@@ -518,11 +531,141 @@ static void test_own_action_from_before_a_crash_is_finished_not_repeated(void **
 static void test_supervisors_action_with_our_correlation_is_not_ours(void **state)
 {
     (void)state;
-    put(ACTION_PENDING, "container-restart-solaria-web", "web");
-    span_cut(w.actions[0].facts.correlation_id, CORRELATION_MAX, span_of("file-7"));
+    put_own(ACTION_PENDING, "container-restart-solaria-web", "web", "file-7");
+    w.actions[0].facts.ours = false;
     fault("web", "error", 7);
     assert_int_equal(w.last, OUTCOME_ALREADY_OPEN);
     assert_int_equal(w.audit_count, 0);
+}
+
+static void test_repeat_with_the_same_correlation_is_already_open(void **state)
+{
+    (void)state;
+    put_own(ACTION_PENDING, "container-restart-solaria-web", "web", "file-7");
+    later(1000);
+    fault("web", "error", 7); /* another time */
+    assert_int_equal(w.last, OUTCOME_ALREADY_OPEN);
+    setup(state);
+    put_own(ACTION_COMPLETED, "container-restart-solaria-web", "web", "file-7");
+    w.actions[0].facts.created_at -= 3600; /* the same in all, and yet it came an hour later */
+    fault("web", "error", 7);
+    turn();
+    assert_int_equal(w.ask_count, 1);
+}
+
+static void test_resuming_does_not_make_a_cooldown_longer(void **state)
+{
+    (void)state;
+    fault("web", "error", 1);
+    turn();
+    answer(0, IGNORE);
+    later(299000);
+    put_own(ACTION_PENDING, "container-restart-solaria-web", "web", "file-2");
+    fault("web", "error", 2);
+    turn();
+    assert_int_equal(w.last, OUTCOME_RESUMED);
+    w.action_count = 0;
+    later(1000);
+    assert_int_equal(fault("web", "error", 3), PLANNER_KEEPS);
+}
+
+static void test_failed_audit_does_not_keep_other_keys_waiting(void **state)
+{
+    (void)state;
+    w.settings.concurrency = 1;
+    planner_configure(&w.planner, &w.settings);
+    w.audit_fails = true;
+    fault("web", "error", 1);
+    turn();
+    answer(0, RESTART);
+    assert_int_equal(w.last, OUTCOME_WRITE_FAILED);
+    fault("db", "error", 2);
+    turn();
+    assert_int_equal(w.ask_count, 2);
+}
+
+static void test_unreadable_actions_do_not_keep_other_keys_waiting(void **state)
+{
+    (void)state;
+    w.unreadable = true;
+    fault("web", "error", 1);
+    turn();
+    w.unreadable = false;
+    fault("db", "error", 2);
+    turn();
+    assert_int_equal(w.ask_count, 1);
+    assert_true(span_is(w.asked[0]->facts.service, "db"));
+}
+
+/* What joined the event that leads must not vanish with it. */
+static void test_recovery_of_the_leader_alone_drops_nothing(void **state)
+{
+    (void)state;
+    say("node_offline", "all", "critical", 30, "", 1);
+    say("disk_pressure", "all", "error", 25, "", 2);
+    say("node_online", "all", "info", 20, "", NO_REF);
+    assert_true(planner_busy(&w.planner));
+    setup(state);
+    say("service_unhealthy", "web", "error", 30, "", 1);
+    say("service_unhealthy", "web", "warning", 10, "", 2);
+    say("service_healthy", "web", "info", 20, "", NO_REF);
+    assert_true(planner_busy(&w.planner));
+    setup(state);
+    say("service_unhealthy", "web", "error", 30, "b", 1);
+    say("service_unhealthy", "web", "error", 25, "a", 2);
+    say("service_healthy", "web", "info", 20, "a", NO_REF);
+    assert_true(planner_busy(&w.planner));
+    setup(state);
+    say("service_unhealthy", "web", "error", 30, "", 1);
+    say("service_unhealthy", "web", "warning", 25, "", 2);
+    say("service_healthy", "web", "info", 20, "", NO_REF);
+    assert_false(planner_busy(&w.planner));
+}
+
+static void test_recovery_in_flight_of_the_leader_alone_drops_nothing(void **state)
+{
+    (void)state;
+    say("service_unhealthy", "web", "error", 30, "", 1);
+    turn();
+    say("service_unhealthy", "web", "warning", 10, "", 2);
+    say("service_healthy", "web", "info", 20, "", NO_REF);
+    assert_int_equal(w.cancel_count, 0);
+}
+
+static void test_deployment_of_the_leader_alone_drops_nothing(void **state)
+{
+    (void)state;
+    say("service_unhealthy", "web", "error", 40, "", 1);
+    say("deployment_started", "web", "info", 30, "", NO_REF);
+    say("service_unhealthy", "web", "error", 25, "", 2);
+    say("deployment_completed", "web", "info", 20, "", NO_REF);
+    turn();
+    assert_int_equal(w.ask_count, 1);
+}
+
+static void test_fault_after_the_end_of_a_deployment_is_released_at_once(void **state)
+{
+    (void)state;
+    say("deployment_started", "web", "info", 30, "", NO_REF);
+    say("service_unhealthy", "web", "error", 5, "", 1);
+    assert_int_equal(w.last, OUTCOME_HELD);
+    say("deployment_completed", "web", "info", 20, "", NO_REF);
+    turn();
+    assert_int_equal(w.ask_count, 1);
+}
+
+static void test_deployments_without_end_hold_no_longer_than_one(void **state)
+{
+    (void)state;
+    for (int minute = 0; minute < 30 && w.ask_count == 0; minute++) {
+        if (minute % 9 == 0)
+            say("deployment_started", "web", "info", 0, "", NO_REF);
+        later(60000);
+        say("service_unhealthy", "web", "critical", 0, "", NO_REF);
+        turn();
+    }
+    assert_int_equal(w.ask_count, 1);
+    assert_true(w.now.boot_ms <= START_BOOT + DEPLOYMENT_HOLD_MS + 60000);
 }
 
 static void test_full_disk_retries_the_write_not_the_model(void **state)
@@ -934,6 +1077,15 @@ int main(void)
         TEST(id_of_another_target_gets_a_hash),
         TEST(own_action_from_before_a_crash_is_finished_not_repeated),
         TEST(supervisors_action_with_our_correlation_is_not_ours),
+        TEST(repeat_with_the_same_correlation_is_already_open),
+        TEST(resuming_does_not_make_a_cooldown_longer),
+        TEST(failed_audit_does_not_keep_other_keys_waiting),
+        TEST(unreadable_actions_do_not_keep_other_keys_waiting),
+        TEST(recovery_of_the_leader_alone_drops_nothing),
+        TEST(recovery_in_flight_of_the_leader_alone_drops_nothing),
+        TEST(deployment_of_the_leader_alone_drops_nothing),
+        TEST(fault_after_the_end_of_a_deployment_is_released_at_once),
+        TEST(deployments_without_end_hold_no_longer_than_one),
         TEST(full_disk_retries_the_write_not_the_model),
         TEST(failed_audit_is_made_up_for_without_a_second_action),
         TEST(failed_audit_is_made_up_for_when_the_action_has_ended_meanwhile),

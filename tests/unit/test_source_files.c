@@ -49,6 +49,8 @@ int64_t clock_offset(struct now now)
 static struct {
     const char *open_name; /* openat(2) of it fails with open_error */
     int open_error;
+    const char *stat_name; /* fstatat(2) of it fails with stat_error */
+    int stat_error;
     int pread_error;
     ino_t getdents_inode; /* reading this directory fails with getdents_error, from entry 2 on */
     int getdents_error;
@@ -56,7 +58,6 @@ static struct {
     int add_error;
     bool overflow; /* the next read(2) of inotify tells one */
     bool swallow;  /* what inotify reports is lost */
-    int turn_midnight;
 } fault;
 
 static void *real(const char *name)
@@ -86,6 +87,18 @@ int openat(int dir, const char *name, int flags, ...)
         return -1;
     }
     return call(dir, name, flags, mode);
+}
+
+int fstatat(int dir, const char *name, struct stat *st, int flags)
+{
+    static int (*call)(int, const char *, struct stat *, int);
+
+    if (call == NULL)
+        *(void **)&call = real("fstatat");
+    if (fault.stat_name == NULL || strcmp(fault.stat_name, name) != 0)
+        return call(dir, name, st, flags);
+    errno = fault.stat_error;
+    return -1;
 }
 
 ssize_t pread(int fd, void *to, size_t n, off_t offset)
@@ -314,6 +327,45 @@ static void a_writer_that_sets_mode_and_times_last_is_taken_once(void **state)
     bed_kill();
 }
 
+static void a_writer_that_has_only_begun_is_waited_for(void **state)
+{
+    (void)state;
+    scratch_dirs(&bed.tree, bed_path(0, "n", "."));
+    bed_start(false);
+    bed_run();
+    int fd = open(at(bed_path(0, "n", "a.json")), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    bed_run();
+    assert_int_equal(bed.count, 0);
+    assert_int_equal(write(fd, "one", 3), 3);
+    assert_int_equal(close(fd), 0);
+    bed_run();
+    assert_int_equal(bed_taken("one"), 1);
+    nothing_more_is_taken();
+    bed_kill();
+}
+
+/* In place, where inotify says nothing and the directory does not change. */
+static void a_file_of_today_that_is_rewritten_is_found_by_a_scan(void **state)
+{
+    (void)state;
+    fault.init_error = EMFILE;
+    bed_put("a.json", "one");
+    scratch_put(&bed.tree, bed_path(0, "m", "b.json"), "other");
+    bed_start(false);
+    bed_run();
+    for (int i = 0; i < 3; i++) {
+        usleep(20000);
+        scratch_put(&bed.tree, bed_path(0, "m", "b.json"), i % 2 == 0 ? "more" : "less");
+        bed_scan();
+    }
+    bed_put("a.json", "two");
+    bed_scan();
+    assert_int_equal(bed_taken("two"), 1);
+    nothing_more_is_taken();
+    bed_kill();
+}
+
 static void old_mtimes_as_from_rsync_do_not_matter(void **state)
 {
     (void)state;
@@ -362,6 +414,7 @@ static void names_of_other_files_are_left_alone(void **state)
     scratch_put(&bed.tree, "events/notes/n/a.json", "one");
     scratch_put(&bed.tree, "events/2026-02-30/n/a.json", "one");
     scratch_put(&bed.tree, "events/a.json", "one");
+    scratch_put(&bed.tree, bed_path(0, ".n", "a.json"), "one");
     bed_run();
     bed_scan();
     assert_int_equal(bed.count, 0);
@@ -437,6 +490,8 @@ static void a_first_start_counts_what_it_passes_over(void **state)
     bed_run();
     assert_int_equal(bed_taken("new"), 1);
     assert_int_equal(bed_taken("new line"), 1);
+    bed_scan();
+    assert_int_equal(files_counts()->passed_over, 7);
     nothing_more_is_taken();
     assert_int_equal(bed.count, 2);
     assert_int_equal(logged("first_start"), 1);
@@ -621,6 +676,19 @@ static void a_stale_end_is_harmless(void **state)
     files_finished(UINT32_MAX);
     files_finished(0);
     assert_int_equal(files_counts()->unfinished, 1);
+    bed_kill();
+}
+
+static void an_event_that_ends_within_its_offering(void **state)
+{
+    (void)state;
+    bed_put("a.json", "done one");
+    bed_append(bed_path(0, "n", "events.jsonl"), "done line\n");
+    bed_start(false);
+    bed_run();
+    assert_int_equal(files_counts()->unfinished, 0);
+    assert_false(files_unfinished());
+    nothing_more_is_taken();
     bed_kill();
 }
 
@@ -903,6 +971,43 @@ static void a_half_file_that_vanishes_is_forgotten(void **state)
     bed_kill();
 }
 
+static void a_half_file_that_is_replaced_is_forgotten(void **state)
+{
+    (void)state;
+    bed_put("a.json", "half");
+    bed_start(false);
+    bed_run();
+    bed_put(".new", "whole");
+    assert_int_equal(rename(at(bed_path(0, "n", ".new")), at(bed_path(0, "n", "a.json"))), 0);
+    bed_run();
+    bed_pass(SETTLE_MS);
+    assert_int_equal(bed_taken("whole"), 1);
+    assert_int_equal(logged("event_gone"), 1);
+    nothing_more_is_taken();
+    bed_kill();
+}
+
+static void a_half_file_that_then_finds_no_slot(void **state)
+{
+    (void)state;
+    bed_put("a.json", "half");
+    bed_start(false);
+    bed_run();
+    usleep(20000);
+    bed_put("a.json", "full one");
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(loop_turn(&bed.loop, 1), 0);
+    assert_false(files_reading());
+    assert_int_equal(bed_offered("full one"), 1);
+    restart();
+    bed.slots = 1;
+    files_retry();
+    bed_pass(RETRY_SCAN_MS);
+    assert_int_equal(bed_taken("full one"), 1);
+    nothing_more_is_taken();
+    bed_kill();
+}
+
 static void a_half_file_outlives_a_restart(void **state)
 {
     (void)state;
@@ -1084,6 +1189,31 @@ static void a_fault_while_reading_is_a_fault_too(void **state)
     bed_kill();
 }
 
+static void a_file_that_cannot_be_looked_at_is_found_later(void **state)
+{
+    (void)state;
+    fault.stat_name = "a.json";
+    fault.stat_error = EIO;
+    bed_put("a.json", "one");
+    bed_start(false);
+    bed_run();
+    for (int i = 0; i < 3; i++) {
+        usleep(20000);
+        scratch_put(&bed.tree, bed_path(0, "m", "b.json"), i % 2 == 0 ? "more" : "less");
+        bed_scan();
+    }
+    assert_int_equal(files_counts()->error, EIO);
+    assert_true(files_unfinished());
+    restart();
+    assert_int_equal(bed_taken("one"), 0);
+    fault.stat_name = NULL;
+    bed_scan();
+    assert_int_equal(bed_taken("one"), 1);
+    assert_false(files_unfinished());
+    nothing_more_is_taken();
+    bed_kill();
+}
+
 static ino_t inode_of(const char *path)
 {
     struct stat st;
@@ -1092,7 +1222,16 @@ static ino_t inode_of(const char *path)
     return st.st_ino;
 }
 
-/* The node's, or the day's, or events/ itself: its files are older than all marks by then. */
+static void put_more(int i)
+{
+    char name[] = "x0.json";
+
+    name[1] = (char)('0' + i);
+    usleep(5000);
+    scratch_put(&bed.tree, bed_path(0, "m", name), "more");
+}
+
+/* The node's, or the day's, or events/ itself. What is reported meanwhile moves the mark on. */
 static void a_directory_that_cannot_be_read_is_read_later(void **state)
 {
     static const char *const parts[] = {"n", ".", ".."};
@@ -1104,30 +1243,33 @@ static void a_directory_that_cannot_be_read_is_read_later(void **state)
             set_up(state);
         }
         bed_put("a.json", "one");
+        put_more(9);
         bed_start(false);
         bed_run();
+        usleep(1100000); /* past what of the first is saved as seen */
         fault.swallow = true;
-        scratch_put(&bed.tree, bed_path(0, "m", "c.json"), "other");
         bed_put("b.json", "two");
+        bed_run();
+        fault.swallow = false;
         fault.getdents_inode = inode_of(bed_path(0, parts[i % 3], ""));
         fault.getdents_error = errors[i / 3];
         for (int n = 0; n < 5; n++) {
-            usleep(5000);
+            put_more(n);
             bed_scan();
         }
-        assert_int_equal(bed_taken("other"), i % 3 == 0);
+        assert_int_equal(bed_taken("more"), 6);
         assert_int_equal(bed_taken("two"), 0);
         assert_int_equal(files_counts()->error, errors[i / 3]);
         if (i % 3 < 2)
             assert_true(files_unfinished());
-        restart();
         bed_pass(2 * HOUR);
+        restart();
         assert_int_equal(bed_taken("two"), 0);
         fault.getdents_inode = 0;
         bed_scan();
         assert_int_equal(bed_taken("two"), 1);
-        assert_int_equal(bed_taken("other"), 1);
         assert_int_equal(bed_taken("one"), 1);
+        assert_int_equal(bed_taken("more"), 6);
         assert_int_equal(files_counts()->error, 0);
         assert_false(files_unfinished());
         nothing_more_is_taken();
@@ -1637,6 +1779,8 @@ int main(void)
         TEST(a_hard_link_is_taken_once),
         TEST(a_writer_that_links_and_unlinks_is_taken_once),
         TEST(a_writer_that_sets_mode_and_times_last_is_taken_once),
+        TEST(a_file_of_today_that_is_rewritten_is_found_by_a_scan),
+        TEST(a_writer_that_has_only_begun_is_waited_for),
         TEST(old_mtimes_as_from_rsync_do_not_matter),
         TEST(a_name_used_again_is_another_event),
         TEST(names_of_other_files_are_left_alone),
@@ -1652,6 +1796,7 @@ int main(void)
         TEST(unfinished_events_outlive_a_restart_once),
         TEST(they_are_offered_before_anything_new),
         TEST(a_stale_end_is_harmless),
+        TEST(an_event_that_ends_within_its_offering),
         TEST(the_file_of_an_unfinished_event_is_gone),
         TEST(an_unfinished_event_that_cannot_be_read_now_is_kept),
         TEST(what_finds_no_slot_is_offered_again_when_there_is_room),
@@ -1665,6 +1810,8 @@ int main(void)
         TEST(a_half_file_that_grows_is_offered_again),
         TEST(a_half_file_that_grew_unseen_is_not_complete),
         TEST(a_half_file_that_vanishes_is_forgotten),
+        TEST(a_half_file_that_then_finds_no_slot),
+        TEST(a_half_file_that_is_replaced_is_forgotten),
         TEST(a_half_file_outlives_a_restart),
         TEST(once_reads_all_and_settles_at_the_end),
         TEST(once_a_retry_reads_again_at_once),
@@ -1673,6 +1820,7 @@ int main(void)
         TEST(what_may_not_be_read_is_refused_until_its_ctime_changes),
         TEST(what_fails_to_be_read_is_tried_again_and_holds_nothing_up),
         TEST(a_fault_while_reading_is_a_fault_too),
+        TEST(a_file_that_cannot_be_looked_at_is_found_later),
         TEST(a_directory_that_cannot_be_read_is_read_later),
         TEST(directories_appear_later),
         TEST(a_days_directory_that_appears_at_midnight),

@@ -120,12 +120,14 @@ static void test_hidden(void **state)
         uint32_t cp;
         bool hidden;
     } cases[] = {
-        {0, true},       {0x1f, true},     {' ', false},    {'~', false},     {0x7f, true},
-        {0x9f, true},    {0xa0, false},    {0xad, true},    {0x61b, false},   {0x61c, true},
-        {0x200a, false}, {0x200b, true},   {0x200d, true},  {0x200f, true},   {0x2010, false},
-        {0x2027, false}, {0x2028, true},   {0x2029, true},  {0x202e, true},   {0x202f, false},
-        {0x2060, true},  {0x2066, true},   {0x2069, true},  {0x2070, false},  {0xfeff, true},
-        {0xfffd, false}, {0x1f600, false}, {0xe0041, true}, {0xe0080, false}, {0x180e, true},
+        {0, true},       {0x1f, true},     {' ', false},     {'~', false},    {0x7f, true},
+        {0x9f, true},    {0xa0, false},    {0xad, true},     {0x61b, false},  {0x61c, true},
+        {0x200a, false}, {0x200b, true},   {0x200d, true},   {0x200f, true},  {0x2010, false},
+        {0x2027, false}, {0x2028, true},   {0x2029, true},   {0x202e, true},  {0x202f, false},
+        {0x2060, true},  {0x2066, true},   {0x2069, true},   {0x2070, false}, {0xfeff, true},
+        {0xfffd, false}, {0x1f600, false}, {0xe0041, true},  {0xe0080, true}, {0x180e, true},
+        {0x34e, false},  {0x34f, true},    {0x115f, true},   {0x3164, true},  {0xfe0f, true},
+        {0xfe10, false}, {0x1d173, true},  {0x1d17b, false}, {0xe0100, true}, {0xe1000, false},
     };
 
     (void)state;
