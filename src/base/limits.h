@@ -97,9 +97,9 @@
 /* The commands. */
 #define PENDING_LISTED_MAX 2048 /* a home lab's operator has stopped reading long before */
 
-/* The lock of the operator's commands: a verdict takes milliseconds; ten seconds in all. */
+/* The lock of the operator's commands: a verdict takes milliseconds; five seconds in all. */
 #define LOCK_PAUSE_MS 20
-#define LOCK_TRIES 500
+#define LOCK_TRIES 250
 
 /* Logs, bytes. */
 #define LOG_FIELD_MAX 1024

@@ -148,3 +148,24 @@ def test_file_names_that_are_not_utf8(agent, tree):
     assert len(tree.actions()) == 1 and len(done.named("refused")) == 1
     agent.cmd("status")
     agent.run_once()
+
+
+@pytest.mark.parametrize("link, target", [("actions/pending", "approved"), ("state/planner-agent", "../actions/approved")])
+def test_a_linked_directory_does_not_lead_the_planner_into_approved(agent, tree, link, target):
+    """Whoever made the link: nothing but the operator's command puts something into approved/."""
+    approved = tree.path / "actions" / "approved"
+    approved.mkdir(parents=True)
+    (tree.path / link).parent.mkdir(exist_ok=True)
+    (tree.path / link).symlink_to(target)
+    tree.event()
+    agent.run_once(rc=78, err=link)
+    assert list(approved.iterdir()) == []
+
+
+def test_the_events_may_lie_on_another_disk(agent, tree, tmp_path):
+    elsewhere = tmp_path / "disk"
+    elsewhere.mkdir()
+    (tree.path / "events").symlink_to(elsewhere)
+    tree.event()
+    agent.run_once()
+    assert len(tree.actions()) == 1

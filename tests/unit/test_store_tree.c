@@ -116,6 +116,30 @@ static void test_open_made_keeps_a_symlink(void **state)
     assert_int_equal(errno, ENOTDIR);
 }
 
+/* Who may write to the tree must not lead us, perhaps as root, to where he may not. */
+static void test_symlinks_below_the_tree_are_not_followed(void **state)
+{
+    static const char *const links[] = {"actions", "actions/pending", "state",
+                                        "state/planner-agent"};
+    static const char *const opened[] = {"actions/pending", "actions/pending",
+                                         "state/planner-agent", "state/planner-agent"};
+    const struct tree *tree = *state;
+
+    for (size_t i = 0; i < COUNT(links); i++) {
+        scratch_dirs(tree, "elsewhere/pending");
+        scratch_dirs(tree, "elsewhere/planner-agent");
+        scratch_dirs(tree, "actions");
+        scratch_dirs(tree, "state");
+        (void)rmdir(scratch_path(tree, links[i]));
+        assert_int_equal(symlink(scratch_path(tree, "elsewhere"), scratch_path(tree, links[i])), 0);
+        errno = 0;
+        assert_int_equal(tree_open(tree, opened[i]), -1);
+        assert_true(errno == ENOTDIR || errno == ELOOP);
+        assert_int_equal(tree_open_made(tree, opened[i], 0755), -1);
+        assert_int_equal(unlink(scratch_path(tree, links[i])), 0);
+    }
+}
+
 static void test_prepare_makes_what_is_missing(void **state)
 {
     static const struct {
@@ -284,6 +308,8 @@ int main(void)
         cmocka_unit_test(test_init),
         cmocka_unit_test_setup_teardown(test_open, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(test_open_made_keeps_a_symlink, make_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(test_symlinks_below_the_tree_are_not_followed, make_tree,
+                                        remove_tree),
         cmocka_unit_test_setup_teardown(test_prepare_makes_what_is_missing, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(test_prepare_inherits_the_owner, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(test_prepare_sweeps_what_the_dead_left, make_tree,

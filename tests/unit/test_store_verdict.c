@@ -649,6 +649,25 @@ static void test_interrupted_lock(void **state)
     assert_int_equal(interrupted, 4);
 }
 
+static int always_locked(enum call call, int fd, const char *name)
+{
+    (void)fd;
+    (void)name;
+    return call == CALL_FLOCK ? EWOULDBLOCK : 0;
+}
+
+static void test_a_lock_that_is_never_let_go_is_told(void **state)
+{
+    const struct tree *tree = *state;
+
+    scratch_put(tree, PENDING, plain);
+    calls_before = always_locked;
+    assert_int_equal(approve(tree), VERDICT_FAULT);
+    assert_non_null(strstr(why, "try again"));
+    calls_before = NULL;
+    expect_untouched(tree, plain);
+}
+
 /* ---- Faults ---- */
 
 static enum call failing;
@@ -876,6 +895,7 @@ int main(void)
         TEST(test_lost_and_absent_are_told_apart),
         TEST(test_waits_for_the_lock),
         TEST(test_interrupted_lock),
+        TEST(test_a_lock_that_is_never_let_go_is_told),
         TEST(test_faults_leave_it_pending),
         TEST(test_named_but_not_durable),
         TEST(test_a_claim_that_stays_after_the_verdict),
