@@ -786,7 +786,9 @@ static void what_finds_no_slot_is_not_lost_by_a_restart(void **state)
     for (int i = 0; i < 20; i++) {
         char name[] = "n0.json";
         name[1] = (char)('a' + i);
+        usleep(5000);
         bed_put(name, "new");
+        bed_run();
         bed_scan();
     }
     restart();
@@ -1275,6 +1277,30 @@ static void a_directory_that_cannot_be_read_is_read_later(void **state)
         nothing_more_is_taken();
         bed_kill();
     }
+}
+
+/* What was passed over stays so. */
+static void a_day_that_could_not_be_read_does_not_come_back_as_new(void **state)
+{
+    (void)state;
+    bed_put("a.json", "old");
+    bed.wall_skip = HOUR;
+    bed_start(false);
+    bed_run();
+    for (int i = 0; i < 2; i++) {
+        fault.getdents_inode = inode_of(bed_path(0, i == 0 ? "." : "n", ""));
+        fault.getdents_error = EIO;
+        bed_scan();
+        bed_scan();
+        assert_int_equal(files_counts()->error, EIO);
+        fault.getdents_inode = 0;
+        bed_scan();
+        bed_scan();
+        assert_int_equal(files_counts()->error, 0);
+    }
+    assert_int_equal(bed.count, 0);
+    nothing_more_is_taken();
+    bed_kill();
 }
 
 /* ---- Directories ---- */
@@ -1822,6 +1848,7 @@ int main(void)
         TEST(a_fault_while_reading_is_a_fault_too),
         TEST(a_file_that_cannot_be_looked_at_is_found_later),
         TEST(a_directory_that_cannot_be_read_is_read_later),
+        TEST(a_day_that_could_not_be_read_does_not_come_back_as_new),
         TEST(directories_appear_later),
         TEST(a_days_directory_that_appears_at_midnight),
         TEST(all_in_a_directory_that_is_new_counts),
