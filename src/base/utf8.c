@@ -107,6 +107,8 @@ static const struct {
 
 bool utf8_hidden(uint32_t cp)
 {
+    if (cp >= ' ' && cp <= '~')
+        return false; /* nearly all there is */
     for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
         if (cp >= hidden[i].first && cp <= hidden[i].last)
             return true;

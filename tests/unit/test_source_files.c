@@ -648,7 +648,12 @@ static void unfinished_events_outlive_a_restart_once(void **state)
 static void they_are_offered_before_anything_new(void **state)
 {
     (void)state;
-    bed_put("m.json", "keep one");
+    char name[32];
+    unsigned total = SCAN_SLICE_ENTRIES + 50;
+    for (unsigned i = 0; i < total; i++) {
+        (void)snprintf(name, sizeof(name), "e%04u.json", i);
+        bed_put(name, "keep one");
+    }
     bed_start(false);
     bed_run();
     bed_stop();
@@ -658,7 +663,9 @@ static void they_are_offered_before_anything_new(void **state)
     bed_start(false);
     assert_true(files_reading());
     bed_run();
-    assert_string_equal(bed.calls[count].text, "keep one");
+    for (unsigned i = 0; i < total; i++)
+        assert_string_equal(bed.calls[count + i].text, "keep one");
+    assert_int_equal(bed_taken("new"), 2);
     bed_kill();
 }
 
@@ -778,6 +785,7 @@ static void without_a_call_the_next_scan_offers_it(void **state)
 static void what_finds_no_slot_is_not_lost_by_a_restart(void **state)
 {
     (void)state;
+    scratch_dirs(&bed.tree, bed_path(0, "n", "."));
     bed_start(false);
     bed_run();
     bed_put("a.json", "full one");
