@@ -160,7 +160,8 @@ static void leave_unfinished(struct planner *p, struct work *work)
 }
 
 /* Something that is its own could not be read or finished: it is tried again, and the others go on
- * meanwhile. What there is of it is looked up then. */
+ * meanwhile. What there is of it is looked up then, by its own event: what waits behind goes on
+ * waiting, so that another event does not take its place. */
 static void delay_alone(struct planner *p, struct work *work, int error, struct now now)
 {
     tell_delay(p, work, OUTCOME_WRITE_FAILED, log_errno(error));

@@ -4,7 +4,8 @@
  * that waits behind it. Pieces do not move in memory while they are in use.
  *
  * 1. A piece in use has state != WORK_FREE; its key is in the table, or it is another's next.
- * 2. Only a piece in WORK_ASKED or WORK_DECIDED has a next, and a valid slot. */
+ * 2. Only a piece in WORK_ASKED or WORK_DECIDED has a valid slot. It may have a next, and keeps it
+ *    where it is queued again because its action was written and its audit event was not. */
 
 #include "base/table.h"
 #include "planner/joined.h"
