@@ -143,6 +143,31 @@ void json_write_raw(struct json_write *w, const char *key, struct span value)
     buf_span(w->buf, value);
 }
 
+void json_write_compact(struct json_write *w, const char *key, struct span value)
+{
+    bool in_string = false;
+    bool escaped = false;
+    uint32_t cp;
+
+    begin(w, key);
+    while (value.n > 0 && !w->buf->failed) {
+        size_t n = utf8_next(value, &cp);
+        if (n == 0) {
+            w->buf->failed = true;
+            return;
+        }
+        if (cp == '"' && !escaped)
+            in_string = !in_string;
+        escaped = in_string && cp == '\\' && !escaped;
+        if (in_string && utf8_hidden(cp))
+            put_hidden(w->buf, cp);
+        else if (in_string || cp > ' ')
+            buf_bytes(w->buf, value.p, n);
+        value.p += n;
+        value.n -= n;
+    }
+}
+
 void json_write_raw_named(struct json_write *w, struct span raw_name, struct span raw_value)
 {
     begin(w, NULL);

@@ -23,6 +23,8 @@ void json_write_bool(struct json_write *w, const char *key, bool value);
 void json_write_null(struct json_write *w, const char *key);
 /* value is JSON already (from json_raw) and goes out as it stands. */
 void json_write_raw(struct json_write *w, const char *key, struct span value);
+/* The same on one line: without the blanks between its tokens, and hidden characters escaped. */
+void json_write_compact(struct json_write *w, const char *key, struct span value);
 /* A member whose name comes from outside. */
 void json_write_raw_named(struct json_write *w, struct span raw_name, struct span raw_value);
 

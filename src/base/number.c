@@ -1,11 +1,14 @@
 #include "base/number.h"
 
 #include <math.h>
-#include <stdlib.h>
 
-/* Bytes of the longest number that number_real() reads: a double written out in full has 767
- * significant digits. */
-#define REAL_TEXT_MAX 1100
+/* More digits than 17 make no difference to a double. */
+#define MANTISSA_MAX UINT64_C(100000000000000000)
+
+/* Beyond these powers of ten any mantissa is 0 or infinite; those that a text names may be made up
+ * for by its digits, of which no text of ours has so many. */
+#define EXPONENT_MAX 511
+#define EXPONENT_NAMED_MAX 100000000
 
 static bool is_digit(char c)
 {
@@ -75,18 +78,69 @@ size_t number_scan(struct span s, bool *complete)
     return i;
 }
 
+/* value * 10^exponent. Powers up to 10^22 are exact as a double, so that what people write by hand
+ * is rounded once. */
+static double scale(double value, int64_t exponent)
+{
+    static const double powers[] = {1e1, 1e2, 1e4, 1e8, 1e16, 1e32, 1e64, 1e128, 1e256};
+    static const double exact[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    uint64_t left = (uint64_t)(exponent < 0 ? -exponent : exponent);
+
+    if (left < sizeof(exact) / sizeof(exact[0]))
+        return exponent < 0 ? value / exact[left] : value * exact[left];
+    if (left > EXPONENT_MAX)
+        left = EXPONENT_MAX;
+    for (size_t i = 0; left > 0; i++, left /= 2)
+        if (left % 2 != 0)
+            value = exponent < 0 ? value / powers[i] : value * powers[i];
+    return value;
+}
+
+/* The digits of a number's mantissa, as many as count; the power of ten that they lack. */
+static uint64_t mantissa(struct span text, size_t *at, int64_t *exponent)
+{
+    uint64_t value = 0;
+    bool fraction = false;
+    size_t i = *at;
+
+    for (; i < text.n && (is_digit(text.p[i]) || text.p[i] == '.'); i++) {
+        if (text.p[i] == '.') {
+            fraction = true;
+        } else if (value < MANTISSA_MAX) {
+            value = value * 10 + (uint64_t)(text.p[i] - '0');
+            *exponent -= fraction;
+        } else {
+            *exponent += !fraction;
+        }
+    }
+    *at = i;
+    return value;
+}
+
 int number_real(struct span text, double min, double max, double *out)
 {
-    char copy[REAL_TEXT_MAX + 1];
     bool complete;
-    char *end;
+    bool negative = text.n > 0 && text.p[0] == '-';
+    size_t at = negative;
+    int64_t exponent = 0;
+    int64_t named = 0;
 
     if (number_scan(text, &complete) != text.n || !complete)
         return -1;
-    if (span_copy(copy, sizeof(copy), text) != 0)
-        return -1;
-    double value = strtod(copy, &end);
-    if (end != copy + text.n || !isfinite(value) || value < min || value > max)
+    uint64_t digits_value = mantissa(text, &at, &exponent);
+    if (at < text.n) {
+        struct span rest = {text.p + at + 1, text.n - at - 1};
+        if (rest.p[0] == '+')
+            rest = (struct span){rest.p + 1, rest.n - 1};
+        if (number_int(rest, -EXPONENT_NAMED_MAX, EXPONENT_NAMED_MAX, &named) != 0)
+            named = rest.p[0] == '-' ? -EXPONENT_NAMED_MAX : EXPONENT_NAMED_MAX;
+    }
+    double value = digits_value == 0 ? 0 : scale((double)digits_value, exponent + named);
+    if (negative)
+        value = -value;
+    if (!isfinite(value) || value < min || value > max)
         return -1;
     *out = value;
     return 0;

@@ -14,7 +14,8 @@ int number_int(struct span text, int64_t min, int64_t max, int64_t *out);
  * *complete: it is a number as it stands. */
 size_t number_scan(struct span s, bool *complete);
 
-/* A JSON number of up to 1100 characters, not infinite, within min..max. 0 or -1. */
+/* A JSON number, not infinite, within min..max: rounded once for up to 15 digits and exponents up
+ * to 22, else within a few units of the last place. 0 or -1. */
 int number_real(struct span text, double min, double max, double *out);
 
 #endif

@@ -3,6 +3,7 @@
 #include "guard.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <stdarg.h>
@@ -156,25 +157,109 @@ static void test_infinite(void **state)
     assert_int_equal(number_real(span_of("1e308"), -HUGE_VAL, HUGE_VAL, &value), 0);
 }
 
+static double real(const char *text)
+{
+    double value;
+
+    assert_int_equal(number_real(span_of(text), -HUGE_VAL, HUGE_VAL, &value), 0);
+    return value;
+}
+
+/* What people and programs write: the nearest double. */
+static void test_usual_reals_are_rounded_once(void **state)
+{
+    static const char *const usual[] = {
+        "0.1",
+        "0.15",
+        "0.95",
+        "3.14159265358979",
+        "99.99",
+        "1e22",
+        "1.5e-22",
+        "1234567890",
+        "1780000000.123",
+        "1780000000.123456",
+        "-0.3",
+        "100000.7",
+        "0.00001",
+        "5e-7",
+        "123456789012345e-22",
+        "1E+05",
+        "0.30",
+        "7.000",
+        "0.000000e5",
+        "12300e-2",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(usual); i++)
+        assert_true(real(usual[i]) == strtod(usual[i], NULL));
+}
+
+static void test_other_reals_are_near(void **state)
+{
+    static const char *const other[] = {
+        "12345678901234567890",
+        "0.1234567890123456789012345",
+        "1.797693134862315e308",
+        "2.2250738585072014e-308",
+        "1e300",
+        "1e-300",
+        "98765432109876543210e-40",
+        "0.0000000000000000000000001",
+        "33333333333333333333.333333333",
+        "1000000000000000000000000",
+        "123456789123456789e100",
+        "9007199254740993",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(other); i++) {
+        double exact = strtod(other[i], NULL);
+        assert_true(fabs(real(other[i]) - exact) <= fabs(exact) * 2e-15);
+    }
+}
+
 static void test_long_real(void **state)
 {
-    char digits[1200];
+    static char digits[200000];
     double value;
 
     (void)state;
     memset(digits, '0', sizeof(digits));
     digits[1] = '.';
-    digits[1099] = '1';
-    assert_int_equal(number_real((struct span){digits, 1100}, 0, 1, &value), 0);
-    assert_int_equal(number_real((struct span){digits, 1101}, 0, 1, &value), -1);
+    digits[sizeof(digits) - 1] = '1';
+    assert_int_equal(number_real((struct span){digits, sizeof(digits)}, 0, 1, &value), 0);
+    assert_true(value == 0);
+    memcpy(digits + sizeof(digits) - 8, "5e199990", 8);
+    assert_int_equal(number_real((struct span){digits, sizeof(digits)}, 0, 1, &value), 0);
+    assert_true(fabs(value - 0.5) < 1e-15);
+    memcpy(digits + 2, "1", 1);
+    assert_int_equal(number_real((struct span){digits, sizeof(digits)}, 0, 1, &value), -1);
+}
+
+/* An exponent that no number could hold. */
+static void test_huge_exponents(void **state)
+{
+    double value;
+
+    (void)state;
+    assert_true(real("1e-99999999999999999999999") == 0);
+    assert_true(real("0e99999999999999999999999") == 0);
+    assert_int_equal(number_real(span_of("1e99999999999999999999999"), 0, 1, &value), -1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_int),       cmocka_unit_test(test_scan),
-        cmocka_unit_test(test_real),      cmocka_unit_test(test_infinite),
+        cmocka_unit_test(test_int),
+        cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_real),
+        cmocka_unit_test(test_infinite),
         cmocka_unit_test(test_long_real),
+        cmocka_unit_test(test_usual_reals_are_rounded_once),
+        cmocka_unit_test(test_other_reals_are_near),
+        cmocka_unit_test(test_huge_exponents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
