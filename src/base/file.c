@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define TEMP_PREFIX ".tmp-"
+#define MODE_BITS 07777U
 #define NO_REPLACE 1U /* RENAME_NOREPLACE of renameat2(2), which musl 1.2.5 does not have */
 
 const char *file_result_text(enum file_result result)
@@ -130,15 +131,18 @@ enum file_result file_read(int dir, const char *name, char *data, size_t cap, si
     return result;
 }
 
-/* ---- Ownership ---- */
+/* ---- Mode and owner ---- */
 
-/* The file gets its directory's owner and group, or at least the group, as far as we may. EINVAL:
- * an id without a mapping in our user namespace. */
-static int inherit_owner(int dir, int fd)
+/* What was just made gets its mode, whatever the umask, and its directory's owner and group, or at
+ * least the group, as far as we may. EINVAL: an id without a mapping in our user namespace. */
+static int adopt(int dir, int fd, mode_t mode)
 {
     struct stat parent, own;
 
     if (fstat(dir, &parent) != 0 || fstat(fd, &own) != 0)
+        return -1;
+    /* Before it is given away: then it is no longer ours to chmod. */
+    if ((own.st_mode & MODE_BITS) != mode && fchmod(fd, mode) != 0)
         return -1;
     if (parent.st_uid == own.st_uid && parent.st_gid == own.st_gid)
         return 0;
@@ -186,16 +190,14 @@ int file_out_open(struct file_out *out, int dir, const char *name, mode_t mode)
         errno = EINVAL;
         return -1;
     }
-    out->fd = openat(dir, out->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                     S_IRUSR | S_IWUSR);
+    out->fd = openat(dir, out->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (out->fd < 0) {
         /* FILE_EXISTS is to be said of the final name only. */
         fail(out, errno == EEXIST ? EBUSY : errno);
         errno = out->error;
         return -1;
     }
-    /* In this order: a file given away is no longer ours to chmod. */
-    if (fchmod(out->fd, mode) != 0 || inherit_owner(dir, out->fd) != 0) {
+    if (adopt(dir, out->fd, mode) != 0) {
         int error = errno;
         file_out_abort(out);
         fail(out, error);
@@ -268,19 +270,17 @@ static void finish(struct file_out *out)
     out->fd = -1;
 }
 
-/* Gives the file its name where that is free. File systems without hard links, and those of other
- * owners (fs.protected_hardlinks), still rename. */
+/* Gives the file its name where that is free: by a rename, which is one change of the directory.
+ * File systems that cannot refuse to replace (EINVAL: NFS, some of FUSE), and containers whose
+ * filter does not know the call, have the link. */
 static int name_new(const struct file_out *out, const char *name, bool *renamed)
 {
-    *renamed = false;
-    if (linkat(out->dir, out->temp, out->dir, name, 0) == 0)
+    *renamed = syscall(SYS_renameat2, out->dir, out->temp, out->dir, name, NO_REPLACE) == 0;
+    if (*renamed)
         return 0;
-    if (errno != EPERM && errno != EOPNOTSUPP && errno != EMLINK && errno != ENOSYS)
+    if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP && errno != EPERM)
         return -1;
-    if (syscall(SYS_renameat2, out->dir, out->temp, out->dir, name, NO_REPLACE) != 0)
-        return -1;
-    *renamed = true;
-    return 0;
+    return linkat(out->dir, out->temp, out->dir, name, 0);
 }
 
 /* EINVAL: a file system that has no such thing for directories. */
@@ -381,7 +381,7 @@ static int enter(int parent, const char *name, mode_t mode)
     fd = openat(parent, name, flags);
     if (fd < 0 || !made)
         return fd;
-    if (fchmod(fd, mode) != 0 || inherit_owner(parent, fd) != 0 || sync_dir(parent) != 0) {
+    if (adopt(parent, fd, mode) != 0 || sync_dir(parent) != 0) {
         close_quietly(fd);
         return -1;
     }

@@ -45,8 +45,8 @@ struct file_out {
 
 int file_out_open(struct file_out *out, int dir, const char *name, mode_t mode); /* 0 or -1 errno */
 void file_out_write(struct file_out *out, struct span bytes);
-/* fsync, then the name: replace = rename over what is there; else link, which fails with
- * FILE_EXISTS; then fsync of the directory. The temporary file is gone in every case.
+/* fsync, then the name: replace = rename over what is there; else rename or link where the name is
+ * free, FILE_EXISTS where it is not; then fsync of the directory. The temporary file is gone then.
  * FILE_FAULT after a failed directory fsync: the name is there, perhaps not durable. */
 enum file_result file_out_commit(struct file_out *out, const char *name, bool replace);
 void file_out_abort(struct file_out *out);

@@ -85,10 +85,11 @@
 #define STATUS_READ_PAUSE_MS 2
 
 /* Configuration, bytes. */
-#define CONFIG_FILE_MAX 65536 /* an env-file; ours have a kilobyte or two */
-#define CONFIG_TEXT_MAX 49152 /* all values together: the alias map may be the largest */
-#define CONFIG_LINE_MAX 512   /* an error or warning about it; values are cut to fit */
-#define CONFIG_VALUE_SHOWN 96 /* of a bad value */
+#define CONFIG_FILE_MAX 65536    /* an env-file; ours have a kilobyte or two */
+#define CONFIG_TEXT_MAX 49152    /* all values together: the alias map may be the largest */
+#define CONFIG_KEY_FILE_MAX 1024 /* a file with a key in it */
+#define CONFIG_LINE_MAX 512      /* an error or warning about it; values are cut to fit */
+#define CONFIG_VALUE_SHOWN 96    /* of a bad value */
 
 /* The ring of decisions: of these outcomes only the last few are kept, so that a flood of them does
  * not wash out what people look for. */
@@ -96,6 +97,27 @@
 
 /* The commands. */
 #define PENDING_LISTED_MAX 2048 /* a home lab's operator has stopped reading long before */
+
+/* The lock of the count of paid calls, which the loop waits for: a tenth of a second in all. */
+#define BUDGET_LOCK_PAUSE_MS 10
+#define BUDGET_LOCK_TRIES 10
+#define BUDGET_CALLS_MAX 1000000 /* a day, the most that may be allowed */
+
+/* The world, as the observer has it. */
+#define WORLD_BYTES_MAX 131072 /* of a file of its: two hundred services have half of it */
+#define WORLD_DEPTH_MAX 16
+#define WORLD_SERVICE_MAX 768   /* bytes of a service's entry that a model is shown */
+#define WORLD_INCIDENTS_MAX 768 /* bytes of its active incidents */
+
+/* The prompt, bytes: with all of it a model gets less than about 2,000 tokens. */
+#define PROMPT_EVENT_MAX 4096    /* the event as JSON */
+#define PROMPT_USER_MAX 16384    /* the event, the world and the words around them */
+#define PROMPT_MASKED_MAX 32768  /* the same masked: a mask may be longer than what it hides */
+#define PROMPT_TOPOLOGY_MAX 1024 /* of TOPOLOGY_FILE */
+#define PROMPT_SYSTEM_MAX 4096   /* the instructions, with the topology */
+
+#define ROUTE_INPUT_MAX 65536 /* bytes of a conversation on stdin */
+#define PROBE_LIMIT_MS 10000  /* for a server to say that it is alive */
 
 /* The lock of the operator's commands: a verdict takes milliseconds; five seconds in all. */
 #define LOCK_PAUSE_MS 20
@@ -115,5 +137,66 @@
 /* The chain. */
 #define CHAIN_HOPS_MAX 8
 #define ASKS_MAX 8 /* calls at once: the most that LLM_CONCURRENCY may ask for */
+/* Each hop held by its breaker, then each asked, with a retry; and one more, whose model was
+ * warmed. */
+#define LLM_ATTEMPTS_MAX 26
+#define LLM_MESSAGES_MAX 16     /* of a conversation given to `route` */
+#define LLM_REQUEST_MAX 98304  /* bytes of a request: a masked prompt, escaped, and the schema */
+#define LLM_HEADERS_MAX 1024    /* bytes: a key of 512 and what goes with it */
+#define LLM_PATH_MAX 319        /* bytes: a model's name, escaped, and what goes before it */
+#define LLM_ANSWER_DEPTH_MAX 16 /* nesting of the JSON that a provider answers */
+#define LLM_ANSWER_TOKENS_MAX 8192 /* of its values: a list of models has ten to thirty a model */
+#define LLM_VERSION_SHOWN 32       /* bytes of what a server says its version is */
+#define REPLY_DEPTH_MAX 16         /* nesting of the object in a model's text */
+#define OLLAMA_PULL_MS (5 * 60 * 1000) /* a model that is not there: pulling one takes minutes */
+#define RETRY_PAUSE_MIN_MS 500         /* before the one retry of a hop, with jitter, */
+#define RETRY_PAUSE_MAX_MS 8000        /* and at most */
+#define RETRY_REST_MS 1000 /* of the hop's limit, for the retry itself: less is no use */
+#define CALL_GRACE_MS 250  /* a call ends by itself at its deadline; later it is ended */
+#define BREAKER_FAILURES 3
+#define BREAKER_FIRST_MS 30000
+#define BREAKER_LAST_MS (15 * 60 * 1000)
+#define BREAKER_NAMED_MAX_MS (24 * 3600 * 1000) /* a server may ask for no more */
+#define BREAKER_OPERATOR_MS (6 * 3600 * 1000)   /* a bad key does not get better by itself */
+#define WARMUPS_MAX 2                 /* models being loaded at once: a home lab has few */
+#define RESIDENT_LIMIT_MS 1000        /* for saying which models are loaded */
+#define WARM_LIMIT_MS (5 * 60 * 1000) /* for loading one, from a slow disk */
+
+/* HTTP. */
+#define HTTP_BODY_MAX 65536        /* bytes of an answer: a thousand tokens in JSON are a tenth */
+#define HTTP_HEAD_MAX 32768        /* bytes of its head, trailers and chunk extensions together */
+#define HTTP_LINE_MAX 8192         /* bytes of a line of them */
+#define HTTP_HEADERS_MAX 128       /* headers and trailers, those of interim responses too */
+#define HTTP_INTERIM_MAX 8         /* 1xx responses before the answer */
+#define HTTP_VALUE_MAX 63          /* bytes of a header's value that we keep */
+#define HTTP_REQUEST_HEAD_MAX 4096 /* bytes: path, host and LLM_HEADERS_MAX */
+#define HTTP_CONNS_MAX 12          /* ASKS_MAX, the warm-ups, and one to spare */
+#define HTTP_IDLE_MS 60000         /* an unused connection is closed after so long */
+
+/* Connections. */
+#define URL_HOST_MAX 253                  /* RFC 1035 */
+#define URL_PATH_MAX 255                  /* bytes of a base URL's path */
+#define TLS_OUTPUT_BYTES 4096             /* a record of ours; a request goes out in several */
+#define TLS_SESSIONS_MAX 4                /* remembered for resumption, */
+#define TLS_SESSION_MS (24 * 3600 * 1000) /* and so long: RFC 5246, F.1.4 */
+#define TLS_TURNS_MAX 64                  /* reads and writes at once: a peer that floods waits */
+#define TLS_ROOTS_MAX 512           /* trust anchors, built-in ones and those of SSL_CERT_FILE */
+#define TLS_ROOT_FILE_MAX 1048576   /* bytes of SSL_CERT_FILE: Debian's bundle has 220 KB */
+#define TLS_ROOT_BYTES 65536        /* keys of its roots that are not built in */
+#define TLS_RSA_BYTES_MIN 256       /* of a modulus: 2048 bits, the least that is safe, */
+#define TLS_RSA_BYTES_MAX 512       /* and 4096 bits, the most that BearSSL has room for */
+#define CONN_TRY_MS 2000            /* an address that does not answer so long is passed over */
+#define RESOLVE_NAMES_MAX 8         /* names remembered: a chain has a few */
+#define RESOLVE_ADDRESSES_MAX 8     /* of a name */
+#define RESOLVE_LIMIT_MS 5000       /* a look-up; the C library asks twice in that time */
+#define RESOLVE_KNOWN_LIMIT_MS 1800 /* with a last good answer at hand (RFC 8767, section 5) */
+#define RESOLVE_RETRY_MS 60000      /* so long it serves, when the resolver gave none */
+#define RESOLVE_FRESH_MS                                                                           \
+    (5 * 60 * 1000)             /* getaddrinfo(3) tells no lifetime; what home labs use            \
+                                 */
+#define CHILDREN_MAX 16         /* look-ups at once: HTTP_CONNS_MAX, and some that die slowly */
+#define CHILD_REAP_SOON_MS 10   /* a killed process is gone by then */
+#define CHILD_REAP_LATE_MS 1000 /* if not, a disk hangs */
+#define CHILD_FDS_MAX 1024      /* closed one by one, on a kernel without close_range(2) */
 
 #endif

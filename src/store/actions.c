@@ -213,22 +213,65 @@ static enum action_look look_at(int dir, const char *name, const char *id,
     return ACTION_FAULT;
 }
 
+static void put_dir(struct buf *b, const struct tree *tree, enum action_place place)
+{
+    buf_str(b, tree->path);
+    buf_char(b, '/');
+    buf_str(b, actions_dir(place));
+}
+
 enum action_look actions_look(const struct tree *tree, enum action_place place, const char *id,
                               struct action_facts *facts)
 {
     char path[PATH_LEN_MAX];
     struct buf b;
 
-    /* By its whole path: most of what is looked for is not there, and so one call tells. */
     buf_init(&b, path, sizeof(path));
-    buf_str(&b, tree->path);
-    buf_char(&b, '/');
-    buf_str(&b, actions_dir(place));
+    put_dir(&b, tree, place);
     buf_char(&b, '/');
     put_name(&b, place, id);
     if (!actions_id_valid(span_of(id)) || buf_text(&b) == NULL)
         return ACTION_ABSENT;
     return look_at(AT_FDCWD, path, id, facts);
+}
+
+/* ENOENT, and a file in a directory's place: what file_read() calls FILE_ABSENT. */
+static bool is_absence(int error)
+{
+    return error == ENOENT || error == ENOTDIR;
+}
+
+static bool may_stand(int dir, enum action_place place, const char *id)
+{
+    char name[FILE_NAME_MAX + 1];
+    struct stat st;
+
+    if (strchr(id, '/') != NULL || actions_name(name, sizeof(name), place, id) != 0)
+        return true;
+    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 || !is_absence(errno);
+}
+
+unsigned actions_present(const struct tree *tree, enum action_place place, const char *const *ids,
+                         size_t count)
+{
+    char path[PATH_LEN_MAX];
+    struct buf b;
+    int dir = -1;
+
+    /* As actions_look() goes there. O_PATH: who may not list a directory may look up its names. */
+    buf_init(&b, path, sizeof(path));
+    put_dir(&b, tree, place);
+    errno = ENAMETOOLONG;
+    if (buf_text(&b) != NULL)
+        dir = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0 && is_absence(errno))
+        return 0;
+    unsigned found = 0;
+    for (size_t i = 0; i < count; i++)
+        if (dir < 0 || may_stand(dir, place, ids[i]))
+            found |= 1U << i;
+    tree_close(dir);
+    return found;
 }
 
 int actions_each(const struct tree *tree, enum action_place place,

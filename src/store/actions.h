@@ -21,8 +21,6 @@ enum action_place {
 };
 #define ACTION_CLAIM_PREFIX ".claim-" /* no .json at its end: nobody takes it for an action */
 
-const char *actions_place_text(enum action_place place); /* "pending", "claimed", ... */
-
 /* What we read of an action file, untrusted. What is absent, or no string, number or boolean where
  * one belongs, is "" or 0; what is too long is cut. */
 struct action_facts {
@@ -41,8 +39,7 @@ struct action_facts {
     char event_type[NAME_MAX_BYTES + 1]; /* details.event.type */
     char event_severity[16];             /* details.event.severity */
     char event_timestamp[64];            /* details.event.timestamp */
-    int64_t created_at;                  /* Unix seconds */
-    int64_t updated_at;
+    int64_t created_at, updated_at;      /* Unix seconds */
 };
 
 /* ACTION_FOREIGN: something of that name that is no action file. ACTION_FAULT: errno says why. */
@@ -51,13 +48,17 @@ enum action_look { ACTION_ABSENT, ACTION_FOUND, ACTION_FOREIGN, ACTION_FAULT };
 /* Reads actions/<place>/<id>.json (a claim: its dot name). */
 enum action_look actions_look(const struct tree *tree, enum action_place place, const char *id,
                               struct action_facts *facts);
+/* Which ids are worth a look? Bit i is 0 where ids[i] is absent, 1 where something has its name or
+ * that cannot be told; count is at most the bits. Much cheaper than a look at each. */
+unsigned actions_present(const struct tree *tree, enum action_place place, const char *const *ids,
+                         size_t count);
 /* The same from bytes in memory: ACTION_FOUND or ACTION_FOREIGN; id NULL = not compared. */
 enum action_look actions_parse(struct span bytes, const char *id, struct action_facts *facts);
 
 /* Puts a new action into pending/, durable, mode 0640. FILE_EXISTS where the id is taken.
- * FILE_FAULT may leave it there without being durable: look again, then actions_settle(). */
+ * FILE_FAULT may leave it there without being durable: look again, then actions_settle(), which
+ * makes what stands in pending/ durable (0, or -1 with errno). */
 enum file_result actions_put(const struct tree *tree, const char *id, struct span body);
-/* Makes what stands in pending/ durable (fsync of the directory). 0, or -1 with errno. */
 int actions_settle(const struct tree *tree);
 
 /* Calls each for every *.json of a place (ACTION_CLAIMED: the claims' dot names), in the order of
@@ -68,12 +69,12 @@ int actions_each(const struct tree *tree, enum action_place place,
                              const struct action_facts *facts),
                  void *arg);
 
+const char *actions_place_text(enum action_place place); /* "pending", "claimed", ... */
 /* "actions/pending", and "<id>.json" (a claim: ".claim-<id>"), and both: 0, or -1 (too long). */
 const char *actions_dir(enum action_place place);
 int actions_name(char *out, size_t cap, enum action_place place, const char *id);
 int actions_path(char *out, size_t cap, enum action_place place, const char *id);
 
-/* Is this the text of an id: 1 to ACTION_ID_MAX of [A-Za-z0-9._-], no leading dot or dash? */
-bool actions_id_valid(struct span id);
+bool actions_id_valid(struct span id); /* 1 to ACTION_ID_MAX of [A-Za-z0-9._-], not first . or - */
 
 #endif

@@ -10,7 +10,6 @@
 #include "base/timestamp.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #define AUDIT_HASH_CHARS 8       /* of SHA-256: tells actions of one second apart */
@@ -20,7 +19,7 @@
 struct place {
     char date[TIMESTAMP_DATE_SIZE];
     char node[NAME_MAX_BYTES + 1];
-    char dir[TIMESTAMP_DATE_SIZE + NAME_MAX_BYTES + 1]; /* below events/ */
+    char dir[sizeof(TREE_EVENTS) + TIMESTAMP_DATE_SIZE + NAME_MAX_BYTES + 1];
     char id[FILE_NAME_MAX + 1];
     char file[FILE_NAME_MAX + 1];
 };
@@ -55,6 +54,7 @@ static int find_place(struct place *place, const struct audit *audit)
     sha256_hex(hash, AUDIT_HASH_CHARS, parts, sizeof(parts) / sizeof(parts[0]));
 
     buf_init(&b, place->dir, sizeof(place->dir));
+    buf_str(&b, TREE_EVENTS "/");
     buf_str(&b, place->date);
     buf_char(&b, '/');
     buf_str(&b, place->node);
@@ -117,18 +117,20 @@ static void write_event(struct buf *b, const struct place *place, const struct a
     buf_char(b, '\n');
 }
 
-/* Opens events/<date>/<node>, made where it is missing. */
+/* Opens events/<date>/<node>, made where it is missing: below events itself, which may be a symlink
+ * to another disk. */
 static int open_made(const struct tree *tree, const char *path)
 {
-    int events = tree_open_made(tree, TREE_EVENTS, TREE_DIR_MODE);
+    int dir = tree_open(tree, path);
 
+    if (dir >= 0 || errno != ENOENT)
+        return dir;
+    int events = tree_open_made(tree, TREE_EVENTS, TREE_DIR_MODE);
     if (events < 0)
         return -1;
-    int dir = -1;
-    if (file_make_dirs(events, path, TREE_DIR_MODE) == 0)
-        dir = openat(events, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int made = file_make_dirs(events, path + sizeof(TREE_EVENTS), TREE_DIR_MODE);
     tree_close(events);
-    return dir;
+    return made == 0 ? tree_open(tree, path) : -1;
 }
 
 /* A process that was killed here left its temporary file in this very directory: the first event

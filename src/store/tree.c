@@ -164,33 +164,60 @@ int tree_prepare(const struct tree *tree, const char **failed)
 }
 
 /* A whole block: a full file system may still take the few bytes that fit into an inode. */
-static int write_block(struct file_out *out)
+static int write_block(int fd)
 {
-    memset(out->data, '\n', sizeof(out->data));
-    for (size_t done = 0; done < sizeof(out->data);) {
-        ssize_t n = write(out->fd, out->data + done, sizeof(out->data) - done);
+    char block[4096];
+
+    memset(block, '\n', sizeof(block));
+    for (size_t done = 0; done < sizeof(block);) {
+        ssize_t n = write(fd, block + done, sizeof(block) - done);
         if (n < 0 && errno != EINTR)
             return -1;
         if (n > 0)
             done += (size_t)n;
     }
-    return fsync(out->fd);
+    return 0;
+}
+
+static int probe(int dir, bool sync)
+{
+    struct file_out out;
+    int error = 0;
+
+    if (file_out_open(&out, dir, "probe", 0600) != 0)
+        return errno;
+    if (write_block(out.fd) != 0 || (sync && fsync(out.fd) != 0))
+        error = errno;
+    file_out_abort(&out);
+    return error;
 }
 
 int tree_probe(const struct tree *tree, const char *relative)
 {
-    struct file_out out;
-    int error = 0;
     int dir = tree_open(tree, relative);
 
     if (dir < 0)
         return errno;
-    if (file_out_open(&out, dir, "probe", 0600) != 0) {
-        error = errno;
+    int error = probe(dir, true);
+    tree_close(dir);
+    return error;
+}
+
+int tree_takes(const struct tree *tree, const char *relative)
+{
+    int dir = tree_open(tree, relative);
+    int error = 0;
+
+    if (dir < 0)
+        return errno;
+    int fd = openat(dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        error = write_block(fd) != 0 ? errno : 0;
+        tree_close(fd);
+    } else if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL) {
+        error = probe(dir, false);
     } else {
-        if (write_block(&out) != 0)
-            error = errno;
-        file_out_abort(&out);
+        error = errno;
     }
     tree_close(dir);
     return error;

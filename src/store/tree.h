@@ -46,5 +46,8 @@ int tree_prepare(const struct tree *tree, const char **failed);
 
 /* Can a file be made in <tree>/<relative>, written and synced? 0, or errno. Leaves nothing. */
 int tree_probe(const struct tree *tree, const char *relative);
+/* The same without the sync, and where the file system can, without a name: cheap, and nothing
+ * reaches the disk. */
+int tree_takes(const struct tree *tree, const char *relative);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/dir.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -27,8 +28,8 @@
 
 static struct {
     const ssize_t *writes; /* results to come, ended by 0: so many bytes, or -errno */
-    int fsync_file, fsync_dir, close, link, rename, unlink, chown, chown_calls; /* errno, or 0 */
-    int fsyncs_file, fsyncs_dir;                                                /* calls seen */
+    int fsync_file, fsync_dir, close, rename_new, link, rename, unlink, chown; /* errno, or 0 */
+    int fsyncs_file, fsyncs_dir, links, unlinks, chown_calls, chmod_calls;     /* calls seen */
     int interrupted_reads, kill;
     bool made_by_another; /* the directory, just before our mkdirat() */
 } fault;
@@ -37,6 +38,24 @@ static int told(int error)
 {
     errno = error;
     return -1;
+}
+
+/* renameat2() that does not replace is called by its number. */
+long syscall(long number, ...)
+{
+    static long (*real)(long, ...);
+    va_list list;
+    long args[5]; /* as many as come in registers, whatever the call has */
+
+    if (real == NULL)
+        *(void **)&real = dlsym(RTLD_NEXT, "syscall");
+    va_start(list, number);
+    for (size_t i = 0; i < COUNT(args); i++)
+        args[i] = va_arg(list, long);
+    va_end(list);
+    if (number == SYS_renameat2 && (unsigned)args[4] != 0 && fault.rename_new != 0)
+        return told(fault.rename_new);
+    return real(number, args[0], args[1], args[2], args[3], args[4]);
 }
 
 ssize_t write(int fd, const void *data, size_t n)
@@ -79,6 +98,7 @@ int close(int fd)
 
 int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
 {
+    fault.links++;
     if (fault.link != 0)
         return told(fault.link);
     return (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
@@ -93,6 +113,7 @@ int renameat(int from_dir, const char *from, int to_dir, const char *to)
 
 int unlinkat(int dir, const char *name, int flags)
 {
+    fault.unlinks++;
     if (fault.unlink != 0)
         return told(fault.unlink);
     return (int)syscall(SYS_unlinkat, dir, name, flags);
@@ -102,6 +123,12 @@ int fchown(int fd, uid_t owner, gid_t group)
 {
     fault.chown_calls++;
     return fault.chown != 0 ? told(fault.chown) : (int)syscall(SYS_fchown, fd, owner, group);
+}
+
+int fchmod(int fd, mode_t mode)
+{
+    fault.chmod_calls++;
+    return (int)syscall(SYS_fchmod, fd, mode);
 }
 
 int kill(pid_t pid, int signal)
@@ -305,6 +332,37 @@ static void test_put(void **state)
     assert_int_equal(entries(), 2);
     assert_int_equal(fault.fsyncs_file, 5); /* each commit that had a file: durable, then named */
     assert_int_equal(fault.fsyncs_dir, 3);
+    assert_int_equal(fault.links, 0);   /* one change of the directory */
+    assert_int_equal(fault.unlinks, 2); /* of the two that were not named */
+}
+
+/* The mode is the one asked for, whatever the umask; one that is so from the start is let be. */
+static void test_mode(void **state)
+{
+    static const struct {
+        mode_t umask, mode;
+        int calls;
+    } cases[] = {
+        {077, 0600, 0}, {077, 0640, 1},  {027, 0640, 0}, {027, 0644, 1},
+        {0, 0666, 0},   {0777, 0600, 1}, {0, 0, 0},      {022, 0420, 1},
+    };
+    struct stat st;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        (void)umask(cases[i].umask);
+        fault.chmod_calls = 0;
+        assert_int_equal(file_put(dir, "f", span_of("x"), cases[i].mode, true), FILE_OK);
+        assert_int_equal(fstatat(dir, "f", &st, 0), 0);
+        assert_int_equal(st.st_mode, S_IFREG | cases[i].mode);
+        assert_int_equal(fault.chmod_calls, cases[i].calls);
+    }
+    /* A directory that passes its group on: what is made in it has the mode all the same. */
+    (void)umask(0);
+    assert_int_equal(fchmod(dir, 02755), 0);
+    assert_int_equal(file_make_dirs(dir, "d", 0700), 0);
+    assert_int_equal(fstatat(dir, "d", &st, 0), 0);
+    assert_int_equal(st.st_mode, S_IFDIR | 0700);
 }
 
 static void test_put_on_irregular(void **state)
@@ -384,8 +442,13 @@ static void test_faults(void **state)
         {NULL, &fault.fsync_file, EIO, true, FILE_FAULT, false},
         {NULL, &fault.close, EDQUOT, false, FILE_FAULT, false},
         {NULL, &fault.close, EINTR, false, FILE_OK, true},
+        {NULL, &fault.rename_new, EIO, false, FILE_FAULT, false},
+        {NULL, &fault.rename_new, EACCES, false, FILE_DENIED, false},
+        {NULL, &fault.rename_new, ENOSPC, false, FILE_FAULT, false},
         {NULL, &fault.link, EIO, false, FILE_FAULT, false},
         {NULL, &fault.link, EACCES, false, FILE_DENIED, false},
+        {NULL, &fault.link, EPERM, false, FILE_DENIED, false},
+        {NULL, &fault.link, EMLINK, false, FILE_FAULT, false},
         {NULL, &fault.rename, EROFS, true, FILE_FAULT, false},
         {NULL, &fault.fsync_dir, EIO, false, FILE_FAULT, true},
         {NULL, &fault.fsync_dir, EIO, true, FILE_FAULT, true},
@@ -396,6 +459,7 @@ static void test_faults(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         fault.writes = cases[i].writes;
+        fault.rename_new = cases[i].at == &fault.link ? EINVAL : 0;
         if (cases[i].at != NULL)
             *cases[i].at = cases[i].error;
         enum file_result result = put("f", "abc", cases[i].replace);
@@ -423,6 +487,7 @@ static void test_two_faults(void **state)
 static void test_temp_stays(void **state)
 {
     (void)state;
+    fault.rename_new = EINVAL;
     fault.unlink = EIO;
     assert_int_equal(put("f", "abc", false), FILE_FAULT);
     assert_int_equal(errno, EIO);
@@ -434,16 +499,21 @@ static void test_temp_stays(void **state)
     assert_int_equal(entries(), 1);
 }
 
-/* A file system without hard links. */
-static void test_no_links(void **state)
+/* A file system that cannot rename without replacing, or a container that forbids it. */
+static void test_by_link(void **state)
 {
-    static const int errors[] = {EPERM, EOPNOTSUPP, EMLINK};
+    static const int errors[] = {EINVAL, ENOSYS, EOPNOTSUPP, EPERM};
+    struct stat st;
 
     (void)state;
     for (size_t i = 0; i < COUNT(errors); i++) {
-        fault.link = errors[i];
+        fault.rename_new = errors[i];
+        fault.links = 0;
         assert_int_equal(put("f", "one", false), FILE_OK);
+        assert_int_equal(fault.links, 1);
         assert_content("f", "one");
+        assert_int_equal(fstatat(dir, "f", &st, 0), 0);
+        assert_int_equal(st.st_nlink, 1);
         assert_int_equal(put("f", "two", false), FILE_EXISTS);
         assert_content("f", "one");
         assert_int_equal(entries(), 1);
@@ -579,20 +649,11 @@ static void test_make_dirs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_read),
-        TEST(test_read_at),
-        TEST(test_denied),
-        TEST(test_put),
-        TEST(test_put_on_irregular),
-        TEST(test_out),
-        TEST(test_write_in_parts),
-        TEST(test_faults),
-        TEST(test_two_faults),
-        TEST(test_temp_stays),
-        TEST(test_no_links),
-        TEST(test_owner),
-        TEST(test_sweep),
-        TEST(test_make_dirs),
+        TEST(test_read),       TEST(test_read_at),        TEST(test_denied),
+        TEST(test_put),        TEST(test_mode),           TEST(test_put_on_irregular),
+        TEST(test_out),        TEST(test_write_in_parts), TEST(test_faults),
+        TEST(test_two_faults), TEST(test_temp_stays),     TEST(test_by_link),
+        TEST(test_owner),      TEST(test_sweep),          TEST(test_make_dirs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -341,6 +341,94 @@ static void test_look(void **state)
     assert_string_equal(facts.node, "n-good");
 }
 
+/* One at a time: an id is absent to both, or worth a look. */
+static void test_present(void **state)
+{
+    static const char *const ids[] = {"good",      "limit",   "absent",    "garbage", "empty",
+                                      "large",     "taken",   "directory", "symlink", "fifo",
+                                      "elsewhere", "good.js", "goo",       "GOOD",    "dangling"};
+    static const struct {
+        enum action_place place;
+        const char *found; /* '1' for each id that is */
+    } cases[] = {
+        {ACTION_PENDING, "110111011100001"},  {ACTION_CLAIMED, "000000100000000"},
+        {ACTION_APPROVED, "100000000000000"}, {ACTION_RUNNING, "000000000000000"},
+        {ACTION_REJECTED, "000000000000000"}, {ACTION_FAILED, "000000000000000"},
+    };
+    const struct tree *tree = *state;
+    struct action_facts facts;
+
+    put_strange(tree);
+    assert_int_equal(symlink("nothing", scratch_path(tree, PENDING "dangling.json")), 0);
+    put_plain(tree, "actions/approved/good.json", "good");
+    scratch_dirs(tree, "actions/running");
+    scratch_put(tree, "actions/failed", "a file in its place");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        unsigned found = actions_present(tree, cases[i].place, ids, COUNT(ids));
+        for (size_t k = 0; k < COUNT(ids); k++) {
+            unsigned one = actions_present(tree, cases[i].place, &ids[k], 1);
+            bool absent = actions_look(tree, cases[i].place, ids[k], &facts) == ACTION_ABSENT;
+            if (one != (found >> k & 1) || (one == 0) != absent ||
+                (one != 0) != (cases[i].found[k] == '1'))
+                fail_msg("%s in %s", ids[k], actions_place_text(cases[i].place));
+        }
+        assert_int_equal(found >> COUNT(ids), 0);
+    }
+    assert_int_equal(actions_present(tree, ACTION_PENDING, ids, 0), 0);
+    int next = dup(0);
+    assert_int_equal(close(next), 0);
+    (void)actions_present(tree, ACTION_PENDING, ids, COUNT(ids));
+    assert_int_equal(dup(0), next); /* no descriptor is left open */
+    assert_int_equal(close(next), 0);
+}
+
+/* What cannot be told is left to a look. */
+static void test_present_is_unknown(void **state)
+{
+    static char longest[FILE_NAME_MAX + 2];
+    static const char *const strange[] = {"../pending/good", "absent", "good/../good", longest};
+    static struct tree deep;
+    const struct tree *tree = *state;
+
+    memset(longest, 'a', sizeof(longest) - 1);
+    put_plain(tree, PENDING "good.json", "good");
+    assert_int_equal(actions_present(tree, ACTION_PENDING, strange, COUNT(strange)), 13);
+    assert_int_equal(symlink("rejected", scratch_path(tree, "actions/rejected")), 0);
+    assert_int_equal(actions_present(tree, ACTION_REJECTED, strange, COUNT(strange)), 15);
+    assert_int_equal(rename(scratch_path(tree, "actions/pending"), scratch_path(tree, "other")), 0);
+    assert_int_equal(symlink("../other", scratch_path(tree, "actions/pending")), 0);
+    assert_int_equal(actions_present(tree, ACTION_PENDING, strange + 1, 1), 0);
+    assert_int_equal(symlink("nowhere", scratch_path(tree, "actions/running")), 0);
+    assert_int_equal(actions_present(tree, ACTION_RUNNING, strange, COUNT(strange)), 0);
+    memset(deep.path, '/', sizeof(deep.path) - 1);
+    assert_int_equal(actions_present(&deep, ACTION_PENDING, strange, COUNT(strange)), 0);
+    memset(deep.path, 'x', sizeof(deep.path) - 1);
+    deep.path[0] = '/';
+    assert_int_equal(actions_present(&deep, ACTION_PENDING, strange, COUNT(strange)), 15);
+}
+
+static int present_of_two(const struct tree *tree)
+{
+    static const char *const ids[] = {"good", "absent"};
+
+    return (int)actions_present(tree, ACTION_PENDING, ids, COUNT(ids));
+}
+
+static void test_present_denied(void **state)
+{
+    const struct tree *tree = *state;
+
+    put_plain(tree, PENDING "good.json", "good");
+    assert_int_equal(chmod(scratch_path(tree, PENDING "good.json"), 0), 0);
+    assert_int_equal(scratch_as_user(present_of_two, tree), 1);
+    assert_int_equal(chmod(scratch_path(tree, "actions/pending"), 0711), 0);
+    assert_int_equal(scratch_as_user(present_of_two, tree), 1);
+    assert_int_equal(chmod(scratch_path(tree, "actions/pending"), 0744), 0);
+    assert_int_equal(scratch_as_user(present_of_two, tree), 3);
+    assert_int_equal(chmod(scratch_path(tree, "actions"), 0), 0);
+    assert_int_equal(scratch_as_user(present_of_two, tree), 3);
+}
+
 static int look_denied(const struct tree *tree)
 {
     struct action_facts facts;
@@ -494,6 +582,9 @@ int main(void)
         cmocka_unit_test(test_paths),
         TEST(test_look),
         TEST(test_look_denied),
+        TEST(test_present),
+        TEST(test_present_is_unknown),
+        TEST(test_present_denied),
         TEST(test_each),
         TEST(test_put),
         TEST(test_put_fails),

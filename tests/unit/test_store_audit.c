@@ -290,6 +290,31 @@ static void test_failures(void **state)
     assert_true(scratch_has(tree, FILE_PATH));
 }
 
+/* events may lie on another disk; what is below it is what it says. */
+static void test_symlinks(void **state)
+{
+    const struct tree *tree = *state;
+
+    scratch_dirs(tree, "disk");
+    (void)rmdir(scratch_path(tree, "events"));
+    assert_int_equal(symlink("disk", scratch_path(tree, "events")), 0);
+    assert_int_equal(put_errno(tree), 0); /* its directories are made */
+    assert_int_equal(unlink(scratch_path(tree, FILE_PATH)), 0);
+    assert_int_equal(put_errno(tree), 0); /* and there */
+    assert_true(scratch_has(tree, "disk/2026-05-28/solaria/" ID ".json"));
+    assert_int_equal(rename(scratch_path(tree, DIR_PATH), scratch_path(tree, "node")), 0);
+    assert_int_equal(unlink(scratch_path(tree, "node/" ID ".json")), 0);
+    assert_int_equal(symlink("../../node", scratch_path(tree, DIR_PATH)), 0);
+    assert_int_equal(put_errno(tree), ENOTDIR);
+    assert_int_equal(unlink(scratch_path(tree, DIR_PATH)), 0);
+    assert_int_equal(rmdir(scratch_path(tree, "events/2026-05-28")), 0);
+    assert_int_equal(symlink("..", scratch_path(tree, "events/2026-05-28")), 0);
+    scratch_dirs(tree, "solaria");
+    assert_int_equal(put_errno(tree), ENOTDIR);
+    assert_int_equal(scratch_count(tree, "node"), 0);
+    assert_int_equal(scratch_count(tree, "solaria"), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_tree, remove_tree)
 
 int main(void)
@@ -304,6 +329,7 @@ int main(void)
         TEST(test_what_a_killed_process_left_is_swept),
         TEST(test_directories_inherit_the_owner),
         TEST(test_failures),
+        TEST(test_symlinks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
