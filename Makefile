@@ -40,7 +40,7 @@ STD := -std=c11
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
         -Wvla -Wformat=2 -Werror
 CPPFLAGS := -D_GNU_SOURCE -Isrc -isystem build/vendor -isystem build/vendor/bearssl/inc \
-            -isystem build/vendor/jsmn -DPLANNER_VERSION='"$(VERSION)"' \
+            -isystem build/vendor/jsmn -isystem build/roots -DPLANNER_VERSION='"$(VERSION)"' \
             -DMUSL_VERSION='"$(call pinned,musl)"' -DBEARSSL_VERSION='"$(call pinned,bearssl)"' \
             -DHIREDIS_VERSION='"$(call pinned,hiredis)"' -DJSMN_VERSION='"$(call pinned,jsmn)"'
 DEPEND = -MMD -MP -MF $(@:.o=.d)
@@ -77,7 +77,8 @@ MAIN := $(wildcard src/main.c)
 OBJ := build/obj-$(TARGET)
 
 UNIT := $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
+UNIT_FAKES := fake_http rig
+UNIT_SUPPORT := $(filter-out tests/unit/test_% $(UNIT_FAKES:%=tests/unit/%.c),$(wildcard tests/unit/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 PYTEST := $(wildcard tests/system tests/fault)
 
@@ -108,10 +109,27 @@ epoch_users := $(if $(SRC),$(shell grep -lw BUILD_EPOCH $(SRC) $(MAIN)))
 $(epoch_users:%.c=$(OBJ)/%.o): EPOCH := -DBUILD_EPOCH=$(BUILD_EPOCH)LL
 $(epoch_users:%.c=$(OBJ)/%.o): build/epoch
 
+compile = $(CC) $(STD) $(WARN) $(CPPFLAGS) $(EPOCH) $(CFLAGS) $(DEPEND) -c $< -o $@
+
 $(OBJ)/%.o: %.c build/flags-$(TARGET) | $(MUSL)/.built
 	@mkdir -p $(@D)
 	@echo '  CC   $@'
-	$(Q)$(CC) $(STD) $(WARN) $(CPPFLAGS) $(EPOCH) $(CFLAGS) $(DEPEND) -c $< -o $@
+	$(Q)$(compile)
+
+# The program once more, as if built on 2100-01-01, so that every clock is before its build: what
+# tests/system/test_tls.py runs.
+FUTURE := $(BIN)-future
+FUTURE_PARTS := $(epoch_users:%.c=$(OBJ)/future/%.o)
+
+$(FUTURE_PARTS): EPOCH := -DBUILD_EPOCH=4102444800LL
+$(OBJ)/future/%.o: %.c build/flags-$(TARGET) | $(MUSL)/.built
+	@mkdir -p $(@D)
+	@echo '  CC   $@'
+	$(Q)$(compile)
+
+$(FUTURE): $(FUTURE_PARTS) $(filter-out $(epoch_users:%.c=$(OBJ)/%.o),$(BIN_PARTS))
+	@echo '  LD   $@'
+	$(Q)$(link)
 
 $(MUSL)/.built: build/vendor/.unpacked toolchain/musl toolchain/targets/$(TARGET).mk
 	@echo '  MUSL $(@D)'
@@ -121,6 +139,18 @@ $(MUSL)/.built: build/vendor/.unpacked toolchain/musl toolchain/targets/$(TARGET
 
 build/vendor/.unpacked: vendor/manifest
 	@vendor/fetch
+
+# --- The root certificates that are built in: those of the distribution ----------------------------
+
+ROOTS := build/roots/builtin_roots.h
+CA_CERTIFICATES ?= /usr/share/ca-certificates/mozilla
+
+$(ROOTS): toolchain/roots build/epoch $(wildcard $(CA_CERTIFICATES)/*.crt)
+	@mkdir -p $(@D)
+	@toolchain/roots $(CA_CERTIFICATES) $(BUILD_EPOCH) $@
+
+$(OBJ)/src/net/roots.o build/unit/src/net/roots.o build/fuzz/obj/src/net/roots.o: $(ROOTS)
+lint-gcc lint-clang lint-tidy: $(ROOTS)
 
 # --- Third-party libraries, one set a flavour -----------------------------------------------------
 
@@ -172,6 +202,12 @@ build/unit/libsupport.a: $(UNIT_SUPPORT:%.c=build/unit/%.o)
 	@rm -f $@
 	$(Q)ar rcsD $@ $^
 
+# Files that stand in for functions of src/ are linked only to the programs that include their header.
+define fake
+$(patsubst tests/unit/%.c,build/unit/%,$(shell grep -l '"$(1).h"' tests/unit/test_*.c)): build/unit/tests/unit/$(1).o
+endef
+$(foreach f,$(UNIT_FAKES),$(eval $(call fake,$f)))
+
 # cmocka stands before our archives, which export nothing: no function of ours replaces one of its.
 $(UNIT): build/unit/%: build/unit/tests/unit/%.o build/unit/libsupport.a \
     build/unit/libsrc.a build/unit/libhiredis.a build/unit/libbearssl.a
@@ -209,7 +245,7 @@ fuzz:
 
 # --- Everything, for who has nothing installed yet ------------------------------------------------
 
-.PHONY: run test check bench
+.PHONY: run test test-llm check bench
 run:
 	@toolchain/packages build
 	@$(MAKE) --no-print-directory all
@@ -217,8 +253,14 @@ run:
 
 test:
 	@toolchain/packages build test
-	@$(MAKE) --no-print-directory all $(GUARD) unit-programs fuzz-targets
+	@$(MAKE) --no-print-directory all $(GUARD) $(FUTURE) unit-programs fuzz-targets
 	@$(MAKE) --no-print-directory suites
+
+# Where the model's packages cannot be installed, it says so, and the program's exit code is 77.
+test-llm:
+	@toolchain/packages build llm
+	@$(MAKE) --no-print-directory all
+	@PLANNER_AGENT=$(CURDIR)/$(BIN) $(PYTHON) tests/llm/run
 
 check:
 	@toolchain/packages build check
@@ -242,7 +284,7 @@ suites:
 	done; \
 	exit $$failed
 
-system: $(BIN) $(GUARD)
+system: $(BIN) $(GUARD) $(FUTURE)
 ifeq ($(PYTEST),)
 	@echo 'system tests: none yet'
 else
@@ -305,11 +347,13 @@ help:
 	@echo 'make             build/planner-agent, static, for this machine (TARGET=$(targets))'
 	@echo 'make run         all of it on a fresh Debian machine: install, build, a demonstration'
 	@echo 'make test        unit tests, fuzz corpora, system and fault tests'
+	@echo 'make test-llm    events through the whole planner with a small real model'
 	@echo 'make check       formatting, static analysis, layout'
 	@echo 'make fuzz        each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make bench       sizes and speed, as a table'
 	@echo 'make clean       removes build/; make distclean also the fetched archives'
 
 -include $(patsubst %.c,$(OBJ)/%.d,$(MAIN) $(SRC)) \
-         $(patsubst %.c,build/unit/%.d,$(SRC) $(UNIT_SUPPORT) $(wildcard tests/unit/test_*.c)) \
+         $(FUTURE_PARTS:.o=.d) \
+         $(patsubst %.c,build/unit/%.d,$(SRC) $(wildcard tests/unit/*.c)) \
          $(patsubst %.c,build/fuzz/obj/%.d,$(SRC) $(wildcard tests/fuzz/fuzz_*.c))

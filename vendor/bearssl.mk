@@ -1,5 +1,6 @@
 # BearSSL as a static library: $(MAKE) -f vendor/bearssl.mk LIB=... CC=... AR=... CFLAGS=...
-# Every object is in it; the linker takes what is called.
+# Every object is in it; the linker takes what is called. Random numbers and the time are given to
+# it: it opens no file and reads no clock.
 sources := $(wildcard build/vendor/bearssl/src/*.c build/vendor/bearssl/src/*/*.c)
 objects := $(sources:build/vendor/bearssl/src/%.c=$(LIB:.a=)/%.o)
 
@@ -9,4 +10,4 @@ $(LIB): $(objects)
 
 $(LIB:.a=)/%.o: build/vendor/bearssl/src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -w -Ibuild/vendor/bearssl/src -Ibuild/vendor/bearssl/inc -c $< -o $@
+	$(CC) $(CFLAGS) -DBR_RDRAND=0 -DBR_USE_URANDOM=0 -DBR_USE_UNIX_TIME=0 -w -Ibuild/vendor/bearssl/src -Ibuild/vendor/bearssl/inc -c $< -o $@
