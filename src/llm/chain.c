@@ -3,6 +3,9 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "llm/anthropic.h"
+#include "llm/ollama.h"
+#include "llm/openai.h"
 #include "llm/rules.h"
 
 #include <string.h>
@@ -13,23 +16,29 @@
 #define SECONDS_MIN 1
 #define SECONDS_MAX 600
 
-static const struct {
-    const char *name;
-    const struct llm_provider *provider; /* NULL: it is not in this program */
-    bool has_models;
-} providers[] = {
-    {"ollama", NULL, true},
-    {"anthropic", NULL, true},
-    {"openai", NULL, true},
-    {"rules", &rules_provider, false},
+enum models {
+    NO_MODELS,
+    MODEL_NEEDED, /* models are configuration: none is built in */
+    MODEL_SET,    /* OLLAMA_MODEL, where the chain names none */
+    MODEL_OPEN,   /* where none is named, the server has its own */
+};
+
+static const struct kind {
+    const struct llm_provider *provider;
+    enum models models;
+} kinds[] = {
+    {&ollama_provider, MODEL_SET},
+    {&anthropic_provider, MODEL_NEEDED},
+    {&openai_provider, MODEL_OPEN},
+    {&rules_provider, NO_MODELS},
 };
 
 /* What one item of the list says. */
 struct item {
     struct span text;
     struct span model;
-    const struct llm_provider *provider;
-    int64_t limit_ms; /* 0 = the provider's own */
+    const struct kind *kind;
+    int64_t limit_ms;
 };
 
 static int refuse(char *why, struct span text, const char *reason)
@@ -48,37 +57,53 @@ static int refuse(char *why, struct span text, const char *reason)
 }
 
 /* Models go into requests, logs and file contents: visible ASCII, and short enough for a label. */
-static bool is_model(struct span provider, struct span model)
+static bool is_model(const struct kind *kind, struct span model)
 {
     for (size_t i = 0; i < model.n; i++)
         if (model.p[i] <= ' ' || model.p[i] > '~')
             return false;
-    return model.n > 0 && provider.n + 1 + model.n <= LLM_MODEL_MAX;
+    return model.n > 0 && strlen(kind->provider->name) + 1 + model.n <= LLM_MODEL_MAX;
 }
 
-static int parse_provider(struct item *item, struct span text, char *why)
+/* Which model is asked, where the text is provider[/model]. */
+static int parse_model(struct item *item, bool named, const struct chain_settings *settings,
+                       char *why)
 {
-    bool has_slash = text.n > 0 && memchr(text.p, '/', text.n) != NULL;
-    struct span name = span_split(&text, '/');
-    size_t i = 0;
+    enum models models = item->kind->models;
 
-    while (i < COUNT(providers) && !span_is(name, providers[i].name))
-        i++;
-    if (i == COUNT(providers))
-        return refuse(why, item->text, "the provider must be ollama, anthropic, openai or rules");
-    item->provider = providers[i].provider;
-    item->model = (struct span){NULL, 0};
-    if (!has_slash)
-        return 0;
-    if (!providers[i].has_models)
+    if (named && models == NO_MODELS)
         return refuse(why, item->text, "this provider has no models");
-    if (!is_model(name, text))
+    if (!named && models == MODEL_NEEDED)
+        return refuse(why, item->text, "anthropic needs a model: anthropic/MODEL");
+    if (!named && models == MODEL_SET) {
+        item->model = span_of(settings->ollama_model);
+        named = true;
+    }
+    if (named && !is_model(item->kind, item->model))
         return refuse(why, item->text, "the model must be short, without spaces or controls");
-    item->model = text;
     return 0;
 }
 
-static int parse_item(struct item *item, struct span text, char *why)
+static int parse_provider(struct item *item, struct span text,
+                          const struct chain_settings *settings, char *why)
+{
+    bool named = text.n > 0 && memchr(text.p, '/', text.n) != NULL;
+    struct span name = span_split(&text, '/');
+    size_t i = 0;
+
+    while (i < COUNT(kinds) && !span_is(name, kinds[i].provider->name))
+        i++;
+    if (i == COUNT(kinds))
+        return refuse(why, item->text, "the provider must be ollama, anthropic, openai or rules");
+    item->kind = &kinds[i];
+    item->model = text;
+    if (item->limit_ms == 0)
+        item->limit_ms = kinds[i].provider->limit_ms;
+    return parse_model(item, named, settings, why);
+}
+
+static int parse_item(struct item *item, struct span text, const struct chain_settings *settings,
+                      char *why)
 {
     int64_t seconds = 0;
     size_t at = text.n;
@@ -93,21 +118,27 @@ static int parse_item(struct item *item, struct span text, char *why)
         text.n = at - 1;
         item->limit_ms = seconds * 1000;
     }
-    return parse_provider(item, text, why);
+    return parse_provider(item, text, settings, why);
 }
 
-static void put_hop(struct chain *chain, const struct item *item)
+static void fill_hop(struct router_hop *hop, const struct item *item,
+                     const struct chain_settings *settings)
 {
-    struct router_hop *hop = &chain->hops[chain->count++];
+    const struct llm_provider *provider = item->kind->provider;
     struct buf label;
 
-    *hop = (struct router_hop){
-        .provider = item->provider,
-        .limit_ms = item->limit_ms != 0 ? item->limit_ms : item->provider->limit_ms,
-    };
+    *hop = (struct router_hop){.provider = provider, .limit_ms = item->limit_ms};
+    if (provider == &ollama_provider)
+        hop->server = &settings->ollama;
+    else if (provider == &anthropic_provider)
+        hop->server = &settings->anthropic;
+    else if (provider == &openai_provider)
+        hop->server = &settings->openai;
+    /* Anthropic is one and costs, also where a proxy in the home lab leads to it. */
+    hop->cloud = provider == &anthropic_provider || (hop->server != NULL && !hop->server->local);
     span_cut(hop->model, sizeof(hop->model), item->model);
     buf_init(&label, hop->label, sizeof(hop->label));
-    buf_str(&label, item->provider->name);
+    buf_str(&label, provider->name);
     if (item->model.n > 0) {
         buf_char(&label, '/');
         buf_span(&label, item->model);
@@ -116,32 +147,69 @@ static void put_hop(struct chain *chain, const struct item *item)
     (void)buf_text(&label);
 }
 
-int chain_parse(struct chain *out, struct span text, char *why)
+/* Why the hop cannot be asked; NULL: it can. */
+static const char *why_skipped(const struct router_hop *hop, const struct chain_settings *settings)
 {
-    struct item items[CHAIN_HOPS_MAX];
-    unsigned count = 0;
+    if (hop->server == &settings->openai && settings->openai.url.host[0] == '\0')
+        return "OPENAI_API_BASE is not set";
+    if (hop->cloud && settings->local_only)
+        return "LOCAL_ONLY is 1";
+    if (hop->server == &settings->anthropic && settings->anthropic.key[0] == '\0')
+        return "ANTHROPIC_API_KEY is not set";
+    return NULL;
+}
+
+/* Hops are counted by their labels. */
+static bool is_there(const struct chain *chain, const char *label)
+{
+    for (unsigned i = 0; i < chain->count; i++)
+        if (strcmp(chain->hops[i].label, label) == 0)
+            return true;
+    return false;
+}
+
+static int parse_all(struct chain *out, struct span text, const struct chain_settings *settings,
+                     char *why)
+{
     bool more = true;
 
+    *out = (struct chain){.count = 0};
     while (more) {
+        struct item item;
         size_t before = text.n;
         struct span part = span_split(&text, ',');
         more = part.n < before;
         part = span_trim(part);
         if (part.n == 0)
             return refuse(why, part, "a hop is missing");
-        if (count == CHAIN_HOPS_MAX)
+        if (out->count == CHAIN_HOPS_MAX)
             return refuse(why, part, "a chain has at most 8 hops");
-        if (parse_item(&items[count++], part, why) != 0)
+        if (parse_item(&item, part, settings, why) != 0)
             return -1;
+        fill_hop(&out->hops[out->count], &item, settings);
+        if (is_there(out, out->hops[out->count].label))
+            return refuse(why, part, "this hop is in the chain twice");
+        out->count++;
     }
-    *out = (struct chain){.count = 0};
-    for (unsigned i = 0; i < count; i++) {
-        if (items[i].provider != NULL)
-            put_hop(out, &items[i]);
-        else
-            LOG(LOG_WARNING, "hop_skipped", LOG_SPAN("hop", items[i].text),
-                LOG_STR("reason", "this program has no such provider"));
+    return 0;
+}
+
+int chain_parse(struct chain *out, struct span text, const struct chain_settings *settings,
+                bool log, char *why)
+{
+    unsigned kept = 0;
+
+    if (parse_all(out, text, settings, why) != 0)
+        return -1;
+    for (unsigned i = 0; i < out->count; i++) {
+        const char *reason = why_skipped(&out->hops[i], settings);
+        if (reason == NULL)
+            out->hops[kept++] = out->hops[i];
+        else if (log)
+            LOG(LOG_WARNING, "hop_skipped", LOG_STR("hop", out->hops[i].label),
+                LOG_STR("reason", reason));
     }
+    out->count = kept;
     return 0;
 }
 

@@ -1,5 +1,7 @@
 #include "llm/llm.h"
 
+#include "llm/provider.h"
+
 const char *llm_outcome_text(enum llm_outcome outcome)
 {
     static const char *const texts[] = {
@@ -16,4 +18,27 @@ const char *llm_outcome_text(enum llm_outcome outcome)
     };
 
     return texts[outcome];
+}
+
+void llm_call_reset(struct llm_call *call, struct loop *loop)
+{
+    call->loop = loop;
+    call->outcome = LLM_NETWORK_ERROR;
+    call->status = 0;
+    call->again = LLM_AGAIN_NO;
+    call->again_ms = -1;
+    call->reached = false;
+    call->resident = false;
+    call->input_tokens = -1;
+    call->output_tokens = -1;
+    call->request_id[0] = '\0';
+    call->error[0] = '\0';
+    call->text_len = 0;
+    call->step = NULL;
+    call->http.conn = NULL;
+    call->http.stage = HTTP_RESOLVING;
+    call->http.tls_version = NULL;
+    call->http.tls_suite = NULL;
+    call->http.tls_resumed = false;
+    call->http.error[0] = '\0';
 }

@@ -1,272 +1,466 @@
 #include "llm/router.h"
 
-#include "base/json_read.h"
+#include "llm/attempt.h"
 #include "llm/chain.h"
+#include "llm/visit.h"
 
 #include <string.h>
 
-void router_init(struct router *router, struct loop *loop,
-                 void (*answered)(void *arg, unsigned slot, const struct llm_answer *answer),
-                 void *arg)
+static struct router_hop *hop_of(struct router_ask *ask)
 {
-    memset(router, 0, sizeof(*router));
-    router->loop = loop;
-    router->answered = answered;
-    router->arg = arg;
-    for (unsigned slot = 0; slot < ASKS_MAX; slot++)
-        router->asks[slot].router = router;
+    return &ask->router->hops[ask->hop];
 }
 
-/* ---- What became of an attempt ---- */
-
-static void count(struct router_hop *hop, enum llm_outcome outcome)
+static int64_t now_of(const struct router_ask *ask)
 {
-    switch (outcome) {
-    case LLM_SUCCESS:
-        hop->success++;
-        break;
-    case LLM_REFUSAL:
-    case LLM_INVALID_JSON:
-    case LLM_SCHEMA_ERROR:
-    case LLM_TRUNCATED:
-        hop->fallback++;
-        break;
-    case LLM_TIMEOUT:
-    case LLM_NETWORK_ERROR:
-    case LLM_HTTP_ERROR:
-        hop->error++;
-        break;
-    case LLM_BREAKER_OPEN:
-    case LLM_OVER_BUDGET:
-        break; /* it was not asked */
-    }
+    return ask->router->loop->now.boot_ms;
 }
 
-/* What is wrong with the text as JSON, or NULL where it is an object. */
-static const char *why_no_object(struct span text)
-{
-    static jsmntok_t tokens[PROPOSAL_BYTES_MAX / 2 + 2];
-    struct json doc;
+static void advance(struct router_ask *ask);
 
-    enum json_error error = json_read(&doc, text.p, text.n, tokens,
-                                      sizeof(tokens) / sizeof(tokens[0]), EVENT_DEPTH_MAX);
-    if (error != JSON_OK)
-        return json_error_text(error);
-    return json_type(&doc, JSON_ROOT) == JSON_OBJECT ? NULL : "not a JSON object";
-}
+static void due(struct loop *loop, void *arg);
 
-/* Looks at the text of a call that succeeded: the outcome, and why it is none in call->error. */
-static void check_text(struct router_ask *ask)
-{
-    struct llm_call *call = &ask->call;
-    struct span text = {call->text, call->text_len};
-    char why[LLM_ERROR_MAX + 1];
-
-    const char *no_object = why_no_object(text);
-    if (no_object != NULL) {
-        call->outcome = LLM_INVALID_JSON;
-        span_cut(call->error, sizeof(call->error), span_of(no_object));
-    } else if (ask->request->check(ask->request->check_arg, text, why) != 0) {
-        call->outcome = LLM_SCHEMA_ERROR;
-        span_cut(call->error, sizeof(call->error), span_of(why));
-    } else {
-        ask->answer.object = text;
-    }
-}
-
-/* Takes what came of the hop being asked into the answer. */
-static void record(struct router_ask *ask)
-{
-    struct llm_answer *answer = &ask->answer;
-    struct llm_call *call = &ask->call;
-    struct router_hop *hop = &ask->router->hops[ask->hop];
-
-    if (call->outcome == LLM_SUCCESS)
-        check_text(ask);
-    struct llm_attempt *attempt = &answer->attempts[answer->attempt_count++];
-    *attempt = (struct llm_attempt){
-        .outcome = call->outcome,
-        .status = call->status,
-        .latency_ms = ask->router->loop->now.boot_ms - ask->hop_started_ms,
-    };
-    span_cut(attempt->model, sizeof(attempt->model), span_of(hop->label));
-    span_cut(attempt->error, sizeof(attempt->error), span_of(call->error));
-    count(hop, call->outcome);
-    if (call->outcome == LLM_SUCCESS) {
-        answer->success = true;
-        span_cut(answer->model, sizeof(answer->model), span_of(hop->label));
-    } else {
-        ask->hop++;
-    }
-}
-
-/* ---- The steps of a question ---- */
-
-static void next_due(struct loop *loop, void *arg);
-
-static unsigned slot_of(const struct router_ask *ask)
-{
-    return (unsigned)(ask - ask->router->asks);
-}
-
-static void finish(struct router_ask *ask)
-{
-    struct router *router = ask->router;
-
-    ask->answer.latency_ms = router->loop->now.boot_ms - ask->started_ms;
-    loop_timer_clear(router->loop, &ask->timer);
-    ask->busy = false;
-    router->answered(router->arg, slot_of(ask), &ask->answer);
-}
-
-/* 0, or -1 where the loop is out of timers. */
-static int set_timer(struct router_ask *ask, void (*due)(struct loop *, void *),
-                     int64_t deadline_ms)
+/* 0, or -1 where the loop is out of timers: only where none was set before. */
+static int set_timer(struct router_ask *ask, int64_t deadline_ms)
 {
     ask->timer.due = due;
     ask->timer.arg = ask;
     return loop_timer_set(ask->router->loop, &ask->timer, deadline_ms);
 }
 
-/* The provider calls this from inside its own code: what follows waits for the next turn. The
- * timer is set, so moving it does not fail. */
+/* What follows waits for the next turn. */
+static void set_soon(struct router_ask *ask)
+{
+    /* It is set already, so that moving it does not fail. */
+    if (set_timer(ask, now_of(ask)) != 0)
+        advance(ask);
+}
+
+static void leave_hop(struct router_ask *ask)
+{
+    ask->hop++;
+    ask->state = ROUTER_AT_HOP;
+}
+
+/* ---- Calls ---- */
+
+/* The provider calls this from inside its own code. */
 static void call_done(struct llm_call *call)
 {
     struct router_ask *ask = call->arg;
 
-    record(ask);
-    if (set_timer(ask, next_due, ask->router->loop->now.boot_ms) != 0)
-        finish(ask);
+    ask->state = ask->state == ROUTER_CALLING ? ROUTER_CALLED : ROUTER_LOOKED;
+    ask->call_ended_ms = now_of(ask);
+    set_soon(ask);
 }
 
-static void fail_call(struct llm_call *call, enum llm_outcome outcome, const char *error)
+static void fill_call(struct router_ask *ask, enum llm_purpose purpose, int64_t deadline_ms)
 {
-    call->outcome = outcome;
-    call->status = 0;
-    span_cut(call->error, sizeof(call->error), span_of(error));
-}
-
-static void limit_due(struct loop *loop, void *arg)
-{
-    struct router_ask *ask = arg;
-
-    ask->router->hops[ask->hop].provider->cancel(&ask->call);
-    fail_call(&ask->call, LLM_TIMEOUT, "no answer within the hop's limit");
-    record(ask);
-    next_due(loop, ask);
-}
-
-static enum llm_start begin_call(struct router_ask *ask)
-{
-    struct router *router = ask->router;
-    const struct router_hop *hop = &router->hops[ask->hop];
+    const struct router_hop *hop = hop_of(ask);
     struct llm_call *call = &ask->call;
 
-    ask->hop_started_ms = router->loop->now.boot_ms;
-    *call = (struct llm_call){
-        .request = ask->request,
-        .model = hop->model,
-        .loop = router->loop,
-        .deadline_ms = ask->hop_started_ms + hop->limit_ms,
-        .done = call_done,
-        .arg = ask,
-    };
-    if (set_timer(ask, limit_due, call->deadline_ms) != 0) {
-        fail_call(call, LLM_NETWORK_ERROR, "the loop is out of timers");
-        return LLM_ENDED;
-    }
-    return hop->provider->start(call);
+    llm_call_reset(call, ask->router->loop);
+    call->purpose = purpose;
+    call->request = ask->request;
+    call->server = hop->server;
+    call->model = hop->model;
+    call->cloud = hop->cloud;
+    call->deadline_ms = deadline_ms;
+    call->done = call_done;
+    call->arg = ask;
 }
 
-/* Asks hops until one takes its time, or until there is an answer or no hop left. */
-static void next_due(struct loop *loop, void *arg)
+/* A call over HTTP ends itself at its deadline and knows at which stage; another is ended. */
+static int set_guard(struct router_ask *ask)
 {
-    struct router_ask *ask = arg;
+    int64_t grace_ms = ask->call.server != NULL ? CALL_GRACE_MS : 0;
 
-    (void)loop;
-    while (!ask->answer.success && ask->hop < ask->router->hop_count) {
-        if (begin_call(ask) == LLM_STARTED)
-            return;
-        record(ask);
-    }
-    finish(ask);
+    return set_timer(ask, ask->call.deadline_ms + grace_ms);
 }
 
-/* The first step; the last answer of this slot is forgotten only here, so that the callback may
- * ask again while it looks at it. */
-static void first_due(struct loop *loop, void *arg)
+static void start_call(struct router_ask *ask, enum router_state under_way, enum router_state over)
 {
-    struct router_ask *ask = arg;
+    ask->state = under_way;
+    if (hop_of(ask)->provider->start(&ask->call) == LLM_STARTED)
+        return;
+    ask->state = over;
+    loop_timer_clear(ask->router->loop, &ask->timer);
+}
 
-    ask->answer = (struct llm_answer){.success = false};
+/* Counts a paid call; else why not, in the call. */
+static bool may_pay(struct router_ask *ask)
+{
+    const struct router *router = ask->router;
+    char why[LLM_ERROR_MAX + 1] = "no paid calls are made here";
+
+    if (router->ops->pay != NULL && router->ops->pay(router->arg, why) == ROUTER_MAY_PAY)
+        return true;
+    attempt_fail(&ask->call, LLM_OVER_BUDGET, why);
+    return false;
+}
+
+/* The first call of a visit, or its retry. */
+static void call_hop(struct router_ask *ask)
+{
+    ask->call_started_ms = now_of(ask);
+    ask->call_ended_ms = ask->call_started_ms;
+    fill_call(ask, LLM_ASK, ask->visit_ends_ms);
+    ask->state = ROUTER_CALLED;
+    if (set_guard(ask) != 0) {
+        attempt_fail(&ask->call, LLM_NETWORK_ERROR, "the loop is out of timers");
+    } else if (hop_of(ask)->cloud && !may_pay(ask)) {
+        loop_timer_clear(ask->router->loop, &ask->timer);
+    } else {
+        ask->called = true;
+        start_call(ask, ROUTER_CALLING, ROUTER_CALLED);
+    }
+}
+
+/* ---- Whether a hop can be asked ---- */
+
+static bool is_held(const struct router_ask *ask, unsigned hop)
+{
+    return (ask->held & (1U << hop)) != 0;
+}
+
+/* Is there anything to hope for from a later hop, and does the first such hop cost? */
+static bool is_paid_next(const struct router_ask *ask)
+{
+    const struct router *router = ask->router;
+
+    for (unsigned i = ask->hop + 1; i < router->hop_count; i++) {
+        const struct router_hop *hop = &router->hops[i];
+        if (hop->cloud && (ask->free_only || router->ops->pay == NULL))
+            continue;
+        if (ask->insisting ? is_held(ask, i)
+                           : breaker_allows(&hop->breaker, now_of(ask)) &&
+                                 !warmup_running(&router->warmups, hop))
+            return hop->cloud;
+    }
+    return false;
+}
+
+/* The hop is not asked: that is told as an attempt, and costs nothing. */
+static void pass_over(struct router_ask *ask, enum llm_outcome outcome, const char *why)
+{
+    llm_call_reset(&ask->call, ask->router->loop);
+    attempt_fail(&ask->call, outcome, why);
+    attempt_add(&ask->answer, hop_of(ask), &ask->call, ask->request->context, 0);
+    leave_hop(ask);
+}
+
+static void hold(struct router_ask *ask, const char *why)
+{
+    ask->held |= 1U << ask->hop;
+    pass_over(ask, LLM_BREAKER_OPEN, why);
+}
+
+static void visit(struct router_ask *ask)
+{
+    struct router_hop *hop = hop_of(ask);
+
+    ask->pass = breaker_take(&hop->breaker, now_of(ask));
+    if (ask->pass == BREAKER_HELD && !ask->insisting) {
+        hold(ask, hop->breaker.probing ? "another call tries it" : "it failed too often lately");
+        return;
+    }
+    ask->retried = false;
+    ask->visit_ends_ms = now_of(ask) + hop->limit_ms;
+    call_hop(ask);
+}
+
+/* ---- Cold models ---- */
+
+/* The model is not there, and is being loaded: true where the question waits for it. */
+static bool wait_for_model(struct router_ask *ask)
+{
+    int64_t cold_ms = ask->router->cold_ms;
+
+    if (ask->waited || cold_ms <= 0 || !is_paid_next(ask) ||
+        set_timer(ask, now_of(ask) + cold_ms) != 0)
+        return false;
+    ask->waited = true;
+    ask->state = ROUTER_WAITING;
+    return true;
+}
+
+static void warm(struct router_ask *ask)
+{
+    if (!warmup_start(&ask->router->warmups, hop_of(ask)) || !wait_for_model(ask))
+        leave_hop(ask);
+}
+
+/* A local server that was reached did not answer in time: does it have the model in memory? */
+static void look_at_model(struct router_ask *ask)
+{
+    if (warmup_running(&ask->router->warmups, hop_of(ask))) {
+        warm(ask);
+        return;
+    }
+    fill_call(ask, LLM_RESIDENT, now_of(ask) + RESIDENT_LIMIT_MS);
+    if (set_guard(ask) != 0)
+        leave_hop(ask);
+    else
+        start_call(ask, ROUTER_LOOKING, ROUTER_LOOKED);
+}
+
+static void model_looked_at(struct router_ask *ask)
+{
+    if (ask->call.outcome == LLM_SUCCESS && !ask->call.resident)
+        warm(ask);
+    else
+        leave_hop(ask);
+}
+
+static void warmup_ended(void *arg, const struct router_hop *hop, bool success)
+{
+    struct router *router = arg;
+
+    if (success)
+        visit_restore(&router->hops[hop - router->hops]);
+    for (unsigned slot = 0; slot < ASKS_MAX; slot++) {
+        struct router_ask *ask = &router->asks[slot];
+        if (ask->state != ROUTER_WAITING || hop_of(ask) != hop)
+            continue;
+        if (!success)
+            hold(ask, "its model could not be loaded");
+        set_soon(ask);
+    }
+}
+
+/* ---- The end of a call and of a visit ---- */
+
+/* Once a visit. True where the question now pauses. */
+static bool pause_for_retry(struct router_ask *ask)
+{
+    int64_t left_ms = ask->visit_ends_ms - now_of(ask);
+    int64_t pause_ms = ask->retried ? -1 : visit_pause(&ask->call, left_ms, &ask->router->jitter);
+
+    if (pause_ms < 0 || set_timer(ask, now_of(ask) + pause_ms) != 0)
+        return false;
+    ask->retried = true;
+    ask->state = ROUTER_PAUSING;
+    return true;
+}
+
+static void finish(struct router_ask *ask)
+{
+    struct router *router = ask->router;
+
+    ask->answer.latency_ms = now_of(ask) - ask->started_ms;
+    ask->state = ROUTER_FREE;
+    router->ops->answered(router->arg, (unsigned)(ask - router->asks), &ask->answer);
+}
+
+static bool may_be_cold(struct router_ask *ask)
+{
+    const struct router_hop *hop = hop_of(ask);
+
+    return ask->call.outcome == LLM_TIMEOUT && ask->call.reached && hop->provider->can_warm &&
+           !hop->cloud;
+}
+
+static void call_ended(struct router_ask *ask)
+{
+    struct router_hop *hop = hop_of(ask);
+    struct llm_call *call = &ask->call;
+    struct llm_answer *answer = &ask->answer;
+
+    if (call->outcome == LLM_SUCCESS)
+        attempt_judge(call, ask->request, &answer->object);
+    attempt_add(answer, hop, call, ask->request->context,
+                ask->call_ended_ms - ask->call_started_ms);
+    if (pause_for_retry(ask))
+        return;
+    visit_settle(hop, call, ask->pass, ask->retried, now_of(ask));
+    if (call->outcome == LLM_SUCCESS) {
+        answer->success = true;
+        span_cut(answer->model, sizeof(answer->model), span_of(hop->label));
+        finish(ask);
+    } else if (may_be_cold(ask)) {
+        look_at_model(ask);
+    } else {
+        leave_hop(ask);
+    }
+}
+
+/* ---- The way of a question ---- */
+
+/* The last answer of this slot is forgotten only here, so that the callback may ask again while it
+ * looks at it. */
+static void begin(struct router_ask *ask)
+{
+    /* What was paid for in vain before a reload is not paid for again. */
+    ask->answer = (struct llm_answer){.paid_rejected = ask->free_only && !ask->request->free_only};
     ask->hop = 0;
-    next_due(loop, ask);
+    ask->held = 0;
+    ask->called = false;
+    ask->insisting = false;
+    ask->waited = false;
+    ask->state = ROUTER_AT_HOP;
+}
+
+/* No hop is left. */
+static void end_of_chain(struct router_ask *ask)
+{
+    if (!ask->request->insist || ask->insisting || ask->called) {
+        finish(ask);
+        return;
+    }
+    ask->insisting = true;
+    ask->hop = 0;
+}
+
+static void arrive(struct router_ask *ask)
+{
+    if (ask->hop == ask->router->hop_count) {
+        end_of_chain(ask);
+    } else if (ask->insisting && !is_held(ask, ask->hop)) {
+        leave_hop(ask);
+    } else if (hop_of(ask)->cloud && ask->free_only) {
+        pass_over(ask, LLM_OVER_BUDGET,
+                  "a paid answer to this event was refused or invalid before");
+    } else if (!ask->insisting && warmup_running(&ask->router->warmups, hop_of(ask))) {
+        if (!wait_for_model(ask))
+            hold(ask, "its model is being loaded");
+    } else {
+        visit(ask);
+    }
+}
+
+/* Goes on until something has to be waited for. */
+static void advance(struct router_ask *ask)
+{
+    while (ask->state != ROUTER_FREE && !ask->timer.set) {
+        switch (ask->state) {
+        case ROUTER_FREE:
+            return;
+        case ROUTER_FIRST:
+            begin(ask);
+            break;
+        case ROUTER_AT_HOP:
+            arrive(ask);
+            break;
+        case ROUTER_PAUSING:
+            call_hop(ask);
+            break;
+        case ROUTER_CALLING: /* it did not end itself */
+            hop_of(ask)->provider->cancel(&ask->call);
+            attempt_fail(&ask->call, LLM_TIMEOUT, "no answer within the hop's limit");
+            ask->call_ended_ms = now_of(ask);
+            ask->state = ROUTER_CALLED;
+            break;
+        case ROUTER_CALLED:
+            call_ended(ask);
+            break;
+        case ROUTER_LOOKING:
+            hop_of(ask)->provider->cancel(&ask->call);
+            leave_hop(ask);
+            break;
+        case ROUTER_LOOKED:
+            model_looked_at(ask);
+            break;
+        case ROUTER_WAITING:
+            visit(ask);
+            break;
+        }
+    }
+}
+
+static void due(struct loop *loop, void *arg)
+{
+    (void)loop;
+    advance(arg);
 }
 
 int router_ask(struct router *router, unsigned slot, const struct llm_request *request)
 {
     struct router_ask *ask = &router->asks[slot];
 
-    if (set_timer(ask, first_due, router->loop->now.boot_ms) != 0)
+    if (set_timer(ask, router->loop->now.boot_ms) != 0)
         return -1;
-    ask->busy = true;
+    ask->state = ROUTER_FIRST;
     ask->request = request;
+    ask->free_only = request->free_only;
     ask->started_ms = router->loop->now.boot_ms;
     return 0;
 }
 
-/* Ends the call of the hop being asked, where there is one. */
-static void drop_call(struct router_ask *ask)
+/* Ends what is under way at the hop being asked. */
+static void drop(struct router_ask *ask)
 {
-    if (ask->timer.due == limit_due)
-        ask->router->hops[ask->hop].provider->cancel(&ask->call);
+    if (ask->state == ROUTER_CALLING || ask->state == ROUTER_LOOKING)
+        hop_of(ask)->provider->cancel(&ask->call);
+    if (ask->state == ROUTER_CALLING || ask->state == ROUTER_CALLED || ask->state == ROUTER_PAUSING)
+        breaker_dropped(&hop_of(ask)->breaker, ask->pass);
 }
 
 void router_cancel(struct router *router, unsigned slot)
 {
     struct router_ask *ask = &router->asks[slot];
 
-    if (!ask->busy)
+    if (ask->state == ROUTER_FREE)
         return;
-    drop_call(ask);
+    drop(ask);
     loop_timer_clear(router->loop, &ask->timer);
-    ask->busy = false;
+    ask->state = ROUTER_FREE;
 }
 
-/* ---- A new chain ---- */
+/* ---- The chain itself ---- */
+
+void router_init(struct router *router, struct loop *loop, const struct router_ops *ops, void *arg,
+                 uint64_t seed)
+{
+    router->loop = loop;
+    router->ops = ops;
+    router->arg = arg;
+    router->jitter = seed;
+    router->cold_ms = 0;
+    router->hop_count = 0;
+    warmup_init(&router->warmups, loop, warmup_ended, router);
+    for (unsigned slot = 0; slot < ASKS_MAX; slot++) {
+        router->asks[slot].router = router;
+        router->asks[slot].state = ROUTER_FREE;
+        router->asks[slot].timer = (struct loop_timer){.set = false};
+    }
+}
 
 static void begin_anew(struct router_ask *ask)
 {
-    drop_call(ask);
-    /* The timer is set: moving it does not fail. */
-    if (set_timer(ask, first_due, ask->router->loop->now.boot_ms) != 0)
-        ask->busy = false;
+    if (ask->state != ROUTER_FIRST && ask->answer.paid_rejected)
+        ask->free_only = true;
+    ask->state = ROUTER_FIRST;
+    set_soon(ask);
 }
 
 static void keep_counters(const struct router *router, struct router_hop *hop)
 {
     for (unsigned i = 0; i < router->hop_count; i++) {
         const struct router_hop *old = &router->hops[i];
-        if (strcmp(old->label, hop->label) == 0) {
-            hop->success = old->success;
-            hop->fallback = old->fallback;
-            hop->error = old->error;
-        }
+        if (strcmp(old->label, hop->label) != 0)
+            continue;
+        hop->success = old->success;
+        hop->fallback = old->fallback;
+        hop->error = old->error;
+        hop->input_tokens = old->input_tokens;
+        hop->output_tokens = old->output_tokens;
     }
 }
 
-int router_set_chain(struct router *router, struct span chain, char *why)
+void router_set_chain(struct router *router, const struct chain *chain, int64_t cold_ms)
 {
-    struct chain parsed;
+    struct router_hop hops[CHAIN_HOPS_MAX];
 
-    if (chain_parse(&parsed, chain, why) != 0)
-        return -1;
     for (unsigned slot = 0; slot < ASKS_MAX; slot++)
-        if (router->asks[slot].busy)
+        drop(&router->asks[slot]);
+    warmup_stop_all(&router->warmups);
+    memcpy(hops, chain->hops, sizeof(hops));
+    for (unsigned i = 0; i < chain->count; i++)
+        keep_counters(router, &hops[i]);
+    memcpy(router->hops, hops, sizeof(hops));
+    router->hop_count = chain->count;
+    router->cold_ms = cold_ms;
+    for (unsigned slot = 0; slot < ASKS_MAX; slot++)
+        if (router->asks[slot].state != ROUTER_FREE)
             begin_anew(&router->asks[slot]);
-    for (unsigned i = 0; i < parsed.count; i++)
-        keep_counters(router, &parsed.hops[i]);
-    memcpy(router->hops, parsed.hops, sizeof(router->hops));
-    router->hop_count = parsed.count;
-    return 0;
 }

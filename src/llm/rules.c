@@ -262,7 +262,6 @@ static enum llm_start start(struct llm_call *call)
 
 const struct llm_provider rules_provider = {
     .name = "rules",
-    .paid = false,
     .limit_ms = RULES_LIMIT_MS,
     .start = start,
     .cancel = NULL,

@@ -3,6 +3,9 @@
 #include "llm/chain.h"
 
 #include "base/log.h"
+#include "llm/anthropic.h"
+#include "llm/ollama.h"
+#include "llm/openai.h"
 #include "llm/rules.h"
 
 #include "guard.h"
@@ -21,18 +24,19 @@
 
 static struct chain chain;
 static char why[CHAIN_WHY_MAX];
+static struct chain_settings settings;
 
 /* What parsing text logs; the caller's until the next call. */
 static const char *logged;
 
-static int parse(const char *text)
+static int parse_with(const char *text, bool log)
 {
     static char line[4096];
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     log_init(LOG_INFO, LOG_JSON);
     log_to(ends[1]);
-    int result = chain_parse(&chain, span_of(text), why);
+    int result = chain_parse(&chain, span_of(text), &settings, log, why);
     log_to(-1);
     assert_int_equal(close(ends[1]), 0);
     ssize_t n = read(ends[0], line, sizeof(line) - 1);
@@ -41,6 +45,24 @@ static int parse(const char *text)
     assert_int_equal(close(ends[0]), 0);
     logged = line;
     return result;
+}
+
+static int parse(const char *text)
+{
+    return parse_with(text, true);
+}
+
+/* All there is: a local Ollama, Claude, a local llama.cpp. */
+static int begin(void **state)
+{
+    (void)state;
+    settings = (struct chain_settings){
+        .ollama = {.url = {.host = "127.0.0.1"}, .key = "", .local = true},
+        .anthropic = {.url = {.host = "api.anthropic.com"}, .key = "sk-ant-x"},
+        .openai = {.url = {.host = "llama.lan"}, .key = "", .local = true},
+        .ollama_model = "qwen2.5:7b",
+    };
+    return 0;
 }
 
 static unsigned lines(void)
@@ -57,29 +79,115 @@ static void test_rules_alone(void **state)
     assert_int_equal(parse("rules"), 0);
     assert_int_equal(chain.count, 1);
     assert_ptr_equal(chain.hops[0].provider, &rules_provider);
+    assert_null(chain.hops[0].server);
     assert_string_equal(chain.hops[0].label, "rules");
     assert_string_equal(chain.hops[0].model, "");
     assert_true(chain.hops[0].limit_ms == rules_provider.limit_ms);
+    assert_false(chain.hops[0].cloud);
     assert_int_equal(lines(), 0);
-    assert_int_equal(parse(" \trules@600 , rules@1"), 0);
+    assert_int_equal(parse(" \trules@600 , ollama/x@1"), 0);
     assert_int_equal(chain.count, 2);
     assert_true(chain.hops[0].limit_ms == 600000);
     assert_true(chain.hops[1].limit_ms == 1000);
 }
 
-static void test_hops_that_are_not_built_in_are_left_out_with_one_line_each(void **state)
+static void test_hops(void **state)
+{
+    static const struct {
+        const char *text;
+        const struct llm_provider *provider;
+        const struct llm_server *server;
+        const char *model, *label;
+        int64_t limit_ms;
+        bool cloud;
+    } cases[] = {
+        {"ollama", &ollama_provider, &settings.ollama, "qwen2.5:7b", "ollama/qwen2.5:7b", 8000,
+         false},
+        {"ollama/a/b:c@9", &ollama_provider, &settings.ollama, "a/b:c", "ollama/a/b:c", 9000,
+         false},
+        {"anthropic/claude-haiku-4-5", &anthropic_provider, &settings.anthropic, "claude-haiku-4-5",
+         "anthropic/claude-haiku-4-5", 30000, true},
+        {"openai", &openai_provider, &settings.openai, "", "openai", 30000, false},
+        {"openai/gpt@2", &openai_provider, &settings.openai, "gpt", "openai/gpt", 2000, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct router_hop *hop = &chain.hops[0];
+        assert_int_equal(parse(cases[i].text), 0);
+        assert_int_equal(chain.count, 1);
+        assert_ptr_equal(hop->provider, cases[i].provider);
+        assert_ptr_equal(hop->server, cases[i].server);
+        assert_string_equal(hop->model, cases[i].model);
+        assert_string_equal(hop->label, cases[i].label);
+        assert_true(hop->limit_ms == cases[i].limit_ms);
+        assert_int_equal(hop->cloud, cases[i].cloud);
+        assert_false(hop->breaker.open);
+        assert_int_equal(hop->success + hop->fallback + hop->error, 0);
+        assert_int_equal(lines(), 0);
+    }
+}
+
+static void test_what_leaves_the_home_lab(void **state)
 {
     (void)state;
-    assert_int_equal(parse("ollama,anthropic/claude-haiku-4-5,anthropic/claude-sonnet-4-6,rules"),
-                     0);
+    settings.ollama.local = false;
+    settings.openai.local = false;
+    settings.anthropic.local = true; /* a proxy: it costs all the same */
+    assert_int_equal(parse("ollama,anthropic/m,openai,rules"), 0);
+    assert_int_equal(chain.count, 4);
+    assert_true(chain.hops[0].cloud);
+    assert_true(chain.hops[1].cloud);
+    assert_true(chain.hops[2].cloud);
+    assert_false(chain.hops[3].cloud);
+    settings.local_only = true;
+    assert_int_equal(parse("ollama,anthropic/m,openai,rules"), 0);
     assert_int_equal(chain.count, 1);
     assert_string_equal(chain.hops[0].label, "rules");
     assert_int_equal(lines(), 3);
-    assert_non_null(strstr(logged, "\"hop_skipped\""));
-    assert_non_null(strstr(logged, "\"anthropic/claude-haiku-4-5\""));
-    assert_int_equal(parse("openai/org/model:7b@30"), 0);
+    for (const char *p = logged; (p = strstr(p, "hop_skipped")) != NULL; p++)
+        assert_non_null(strstr(p, "\"reason\":\"LOCAL_ONLY is 1\""));
+}
+
+static void test_hops_that_cannot_be_asked_are_left_out_with_one_line_each(void **state)
+{
+    (void)state;
+    settings.anthropic.key = "";
+    settings.openai.url.host[0] = '\0';
+    assert_int_equal(parse("anthropic/m@5,openai,ollama"), 0);
+    assert_int_equal(chain.count, 1);
+    assert_string_equal(chain.hops[0].label, "ollama/qwen2.5:7b");
+    assert_int_equal(lines(), 2);
+    const char *second = strchr(logged, '\n');
+    assert_non_null(strstr(logged, "\"hop_skipped\",\"hop\":\"anthropic/m\","
+                                   "\"reason\":\"ANTHROPIC_API_KEY is not set\""));
+    assert_non_null(strstr(second, "\"hop\":\"openai\",\"reason\":\"OPENAI_API_BASE is not set\""));
+    /* Whatever else is missing. */
+    settings.local_only = true;
+    assert_int_equal(parse("openai/x"), 0);
     assert_int_equal(chain.count, 0);
+    assert_non_null(strstr(logged, "OPENAI_API_BASE is not set"));
+    assert_int_equal(parse("anthropic/x"), 0);
     assert_int_equal(lines(), 1);
+    assert_non_null(strstr(logged, "LOCAL_ONLY is 1"));
+    /* Not a word where none is wanted. */
+    assert_int_equal(parse_with("anthropic/x", false), 0);
+    assert_int_equal(chain.count, 0);
+    assert_int_equal(lines(), 0);
+}
+
+static void test_the_default_model_is_looked_at_like_any_other(void **state)
+{
+    static const char *const bad[] = {"", "a b", "\xc5\xbc"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        settings.ollama_model = bad[i];
+        assert_int_equal(parse("ollama"), -1);
+        assert_string_equal(why, "\"ollama\": the model must be short, without spaces or controls");
+        assert_int_equal(parse("ollama/x"), 0);
+    }
+    settings.ollama_model = "org/m:7b";
+    assert_int_equal(parse("ollama"), 0);
+    assert_string_equal(chain.hops[0].label, "ollama/org/m:7b");
 }
 
 static void test_items(void **state)
@@ -88,6 +196,7 @@ static void test_items(void **state)
 #define MODEL_WHY "the model must be short, without spaces or controls"
 #define SECONDS_WHY "after @ there must be 1 to 600 seconds"
 #define MISSING_WHY "a hop is missing"
+#define TWICE_WHY "this hop is in the chain twice"
     static const struct {
         const char *text;
         const char *why; /* NULL: taken */
@@ -102,8 +211,8 @@ static void test_items(void **state)
         {",", MISSING_WHY},
         {"rules,", MISSING_WHY},
         {",rules", MISSING_WHY},
-        {"rules,,rules", MISSING_WHY},
-        {"rules, ,rules", MISSING_WHY},
+        {"rules,,ollama", MISSING_WHY},
+        {"rules, ,ollama", MISSING_WHY},
         {"gemini", PROVIDER_WHY},
         {"gemini/pro@5", PROVIDER_WHY},
         {"Rules", PROVIDER_WHY},
@@ -130,8 +239,19 @@ static void test_items(void **state)
         {"rules@99999999999999999999", SECONDS_WHY},
         {"ollama/m@sha256:abc", SECONDS_WHY},
         {"rules@5@x", SECONDS_WHY},
-        {"rules,rules,rules,rules,rules,rules,rules,rules", NULL},
-        {"rules,rules,rules,rules,rules,rules,rules,rules,rules", "a chain has at most 8 hops"},
+        {"ollama/1,ollama/2,ollama/3,ollama/4,openai,openai/1,anthropic/1,rules", NULL},
+        {"ollama/1,ollama/2,ollama/3,ollama/4,openai,openai/1,anthropic/1,rules,ollama",
+         "a chain has at most 8 hops"},
+        {"anthropic", "anthropic needs a model: anthropic/MODEL"},
+        {"anthropic@5", "anthropic needs a model: anthropic/MODEL"},
+        {"openai", NULL},
+        {"openai/", MODEL_WHY},
+        {"anthropic/", MODEL_WHY},
+        {"rules,rules", TWICE_WHY},
+        {"rules@1,ollama,rules@2", TWICE_WHY},
+        {"ollama,ollama/qwen2.5:7b", TWICE_WHY},
+        {"ollama/x,ollama/x@5", TWICE_WHY},
+        {"ollama,ollama/x,openai/x", NULL},
     };
     struct guard g;
     (void)state;
@@ -147,7 +267,7 @@ static void test_items(void **state)
         }
         size_t n = strlen(cases[i].text);
         const char *p = guard_put(&g, cases[i].text, n);
-        assert_int_equal(chain_parse(&chain, (struct span){p, n}, why), result);
+        assert_int_equal(chain_parse(&chain, (struct span){p, n}, &settings, false, why), result);
     }
     guard_close(&g);
     assert_int_equal(parse("nonsense@7"), -1);
@@ -166,7 +286,8 @@ static void test_the_longest_model(void **state)
     assert_int_equal(parse(text), -1);
     assert_true(strlen(why) < CHAIN_WHY_MAX);
     memset(text, 'x', sizeof(text));
-    assert_int_equal(chain_parse(&chain, (struct span){text, sizeof(text)}, why), -1);
+    assert_int_equal(chain_parse(&chain, (struct span){text, sizeof(text)}, &settings, false, why),
+                     -1);
     assert_true(strlen(why) < CHAIN_WHY_MAX);
     assert_non_null(strstr(why, "xxx...\": the provider must be"));
 }
@@ -174,18 +295,27 @@ static void test_the_longest_model(void **state)
 static void test_a_mistake_logs_nothing(void **state)
 {
     (void)state;
-    assert_int_equal(parse("ollama,nonsense"), -1);
+    settings.anthropic.key = "";
+    assert_int_equal(parse("anthropic/x,nonsense"), -1);
+    assert_int_equal(lines(), 0);
+    /* What is left out is there once, too. */
+    assert_int_equal(parse("anthropic/x,anthropic/x"), -1);
     assert_int_equal(lines(), 0);
 }
+
+#define TEST(name) cmocka_unit_test_setup(name, begin)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules_alone),
-        cmocka_unit_test(test_hops_that_are_not_built_in_are_left_out_with_one_line_each),
-        cmocka_unit_test(test_items),
-        cmocka_unit_test(test_the_longest_model),
-        cmocka_unit_test(test_a_mistake_logs_nothing),
+        TEST(test_rules_alone),
+        TEST(test_hops),
+        TEST(test_what_leaves_the_home_lab),
+        TEST(test_hops_that_cannot_be_asked_are_left_out_with_one_line_each),
+        TEST(test_the_default_model_is_looked_at_like_any_other),
+        TEST(test_items),
+        TEST(test_the_longest_model),
+        TEST(test_a_mistake_logs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
