@@ -189,6 +189,18 @@ static void delay_for_disk(struct planner *p, struct work *work, int error, stru
     p->write_blocked_until_ms = work->due_ms;
 }
 
+/* What a model would answer could not be written: none is asked before there is room. */
+static void delay_for_room(struct planner *p, struct work *work, int error, struct now now)
+{
+    tell_delay(p, work, OUTCOME_WRITE_FAILED, log_errno(error));
+    if (p->settings.once) {
+        leave_unfinished(p, work);
+        return;
+    }
+    leave_slot(p, work);
+    p->write_blocked_until_ms = now.boot_ms + WRITE_RETRY_MS;
+}
+
 /* A quarter of the wait up or down, so that nodes do not ask in step. */
 static int64_t jittered(struct planner *p, int64_t wait_ms)
 {
@@ -428,6 +440,25 @@ static void decide_by_rules(struct planner *p, unsigned number, struct now now)
            rules_provider.name, now);
 }
 
+/* The event in words, plain and masked. Where it cannot be masked it does not leave the home lab.
+ */
+static void make_message(struct planner *p, struct planner_slot *slot)
+{
+    const struct work *work = slot->work;
+    struct world_facts world;
+    struct span document;
+    struct buf plain, masked;
+    p->ops->world(p->ctx, &work->event, &world);
+    buf_init(&plain, slot->prompt, sizeof(slot->prompt));
+    prompt_event(&plain, &work->event, &world, suppressed(p, work), &document);
+    buf_init(&masked, slot->masked, sizeof(slot->masked));
+    prompt_mask(&masked, buf_view(&plain), document);
+    slot->message = (struct llm_message){.text = buf_view(&plain), .masked = buf_view(&masked)};
+    slot->request.messages = &slot->message;
+    slot->request.message_count = buf_done(&plain) == 0 ? 1 : 0;
+    slot->request.free_only = work->free_only || buf_done(&masked) != 0;
+}
+
 static void ask(struct planner *p, unsigned number, struct now now)
 {
     struct planner_slot *slot = &p->slots[number];
@@ -435,8 +466,14 @@ static void ask(struct planner *p, unsigned number, struct now now)
     slot->request = (struct llm_request){
         .context = span_of(event->key),
         .facts = facts_of(event),
+        .system = p->system.plain,
+        .system_masked = p->system.masked,
+        .schema = prompt_schema(),
+        .schema_plain = prompt_schema_plain(),
+        .insist = p->settings.once,
         .check = check_answer,
     };
+    make_message(p, slot);
     if (p->ops->ask(p->ctx, number, &slot->request) != 0)
         delay_for_chain(p, slot->work, "the chain could not be asked", now);
 }
@@ -454,6 +491,11 @@ void conclude_begin(struct planner *p, struct work *work, unsigned number, struc
     p->slots[number].tried = false;
     work->slot = number;
     work->state = WORK_ASKED;
+    int error = p->ops->writable(p->ctx);
+    if (error != 0) {
+        delay_for_room(p, work, error, now);
+        return;
+    }
     if (work->stale || work->exhausted)
         decide_by_rules(p, number, now);
     else
@@ -467,6 +509,7 @@ void conclude_answer(struct planner *p, unsigned number, const struct llm_answer
     char why[PROPOSAL_WHY_MAX] = "every hop was rejected";
     slot->answer = *answer;
     slot->answer.object = (struct span){0};
+    slot->work->free_only |= answer->paid_rejected;
     if (!answer->success || proposal_parse(&slot->proposal, answer->object, why) != 0) {
         delay_for_chain(p, slot->work, why, now);
         return;

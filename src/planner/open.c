@@ -1,10 +1,15 @@
 #include "planner/open.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 /* File systems and the planner may have clocks of their own, seconds. */
 #define CLOCKS_APART_S 60
+
+/* A plain and a hashed name for each kind of action. */
+#define NAMES_MAX (2 * (PROPOSAL_NOTIFY + 1U))
+_Static_assert(NAMES_MAX <= CHAR_BIT * sizeof(unsigned), "a bit for each");
 
 struct look {
     const struct planner *planner;
@@ -84,18 +89,26 @@ void open_look(struct open_actions *out, const struct planner *p, const struct e
 {
     struct look look = {p, event, now.wall_ms / 1000, out};
     struct action_names names[PROPOSAL_NOTIFY + 1];
+    const char *ids[NAMES_MAX];
+    bool *taken[NAMES_MAX];
+    size_t count = 0;
     memset(out, 0, sizeof(*out));
-    for (int action = PROPOSAL_RESTART; action <= PROPOSAL_NOTIFY; action++)
+    for (int action = PROPOSAL_RESTART; action <= PROPOSAL_NOTIFY; action++) {
         action_names(&names[action], (enum proposal_action)action, event);
+        if (names[action].plain[0] != '\0') {
+            ids[count] = names[action].plain;
+            taken[count++] = &out->plain_taken[action];
+        }
+        ids[count] = names[action].hashed;
+        taken[count++] = &out->hashed_taken[action];
+    }
+    /* Place by place, in the order in which actions move on: none slips past. */
     int places = ended ? ACTION_PLACES : ACTION_REJECTED + 1;
     for (int place = 0; place < places; place++) {
-        for (int action = PROPOSAL_RESTART; action <= PROPOSAL_NOTIFY; action++) {
-            const struct action_names *name = &names[action];
-            if (name->plain[0] != '\0' &&
-                look_at(&look, (enum action_place)place, name->plain, &out->plain_taken[action]))
+        unsigned present = p->ops->present(p->ctx, (enum action_place)place, ids, count);
+        for (size_t i = 0; i < count; i++)
+            if ((present >> i & 1) != 0 &&
+                look_at(&look, (enum action_place)place, ids[i], taken[i]))
                 return;
-            if (look_at(&look, (enum action_place)place, name->hashed, &out->hashed_taken[action]))
-                return;
-        }
     }
 }

@@ -11,12 +11,14 @@
 #include "planner/policy.h"
 #include "store/actions.h"
 #include "store/audit.h"
+#include "store/world.h"
 
 struct planner_settings {
     const char *node_name;
     struct span watch_nodes;
     struct policy_settings policy;
     const struct aliases *aliases;
+    struct span topology; /* of the home lab, for the prompt; empty = our own words */
     int64_t cooldown_ms;
     int64_t repropose_ms;
     int64_t deadline_ms;
@@ -25,9 +27,14 @@ struct planner_settings {
 };
 
 struct planner_ops {
+    /* Is there room for what an answer will become? Asked before a model is. 0, or errno. */
+    int (*writable)(void *ctx);
+    void (*world)(void *ctx, const struct event *event, struct world_facts *facts);
     /* Asks the chain; the answer comes by planner_answered(), never from inside. 0 or -1. */
     int (*ask)(void *ctx, unsigned slot, const struct llm_request *request);
     void (*cancel)(void *ctx, unsigned slot);
+    unsigned (*present)(void *ctx, enum action_place place, const char *const *ids,
+                        size_t count); /* actions_present() */
     enum action_look (*look)(void *ctx, enum action_place place, const char *id,
                              struct action_facts *facts);
     enum file_result (*propose)(void *ctx, const char *id, struct span body);

@@ -22,6 +22,11 @@ void planner_init(struct planner *p, const struct planner_settings *settings,
 void planner_configure(struct planner *p, const struct planner_settings *settings)
 {
     p->settings = *settings;
+    prompt_system(&p->system, settings->topology, &settings->policy);
+    for (unsigned slot = 0; slot < ASKS_MAX; slot++) {
+        p->slots[slot].request.system = p->system.plain;
+        p->slots[slot].request.system_masked = p->system.masked;
+    }
 }
 
 /* ---- an event ---- */
@@ -275,9 +280,4 @@ bool planner_busy(const struct planner *p)
             return true;
     }
     return next_ready(p, end_of_time) != NULL;
-}
-
-bool planner_has_room(const struct planner *p)
-{
-    return p->queue.table.count < QUEUE_MAX;
 }

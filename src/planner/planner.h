@@ -6,6 +6,7 @@
 #include "planner/cooldown.h"
 #include "planner/deployment.h"
 #include "planner/ops.h"
+#include "planner/prompt.h"
 #include "planner/queue.h"
 #include "planner/recovery.h"
 
@@ -29,11 +30,14 @@ enum planner_took {
 struct planner_slot {
     struct work *work; /* NULL = free */
     struct llm_request request;
+    struct llm_message message; /* in prompt and masked */
     struct proposal proposal;
     unsigned policy;
     char model[LLM_MODEL_MAX + 1];
     struct llm_answer answer;
     bool tried; /* a write failed: how far it came must be looked up */
+    char prompt[PROMPT_USER_MAX];
+    char masked[PROMPT_MASKED_MAX];
 };
 
 struct planner {
@@ -50,11 +54,13 @@ struct planner {
     uint64_t counts[OUTCOMES];
     uint64_t refused[EVENT_ERRORS];
     char body[ACTION_BYTES_MAX]; /* the action file being made */
+    struct prompt_system system;
 };
 
 /* All memory is in *p (static, zeroed). seed: any number, for jitter. */
 void planner_init(struct planner *p, const struct planner_settings *settings,
                   const struct planner_ops *ops, void *ctx, uint64_t seed);
+/* What the chain has is to be asked anew afterwards. */
 void planner_configure(struct planner *p, const struct planner_settings *settings);
 
 enum planner_took planner_event(struct planner *p, struct span bytes, const struct arrival *arrival,
@@ -70,7 +76,5 @@ void planner_answered(struct planner *p, unsigned slot, const struct llm_answer 
 
 /* Is there anything that planner_turn() or an answer would go on with? (--once ends where not.) */
 bool planner_busy(const struct planner *p);
-/* Is there room for another key? */
-bool planner_has_room(const struct planner *p);
 
 #endif

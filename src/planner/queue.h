@@ -29,6 +29,7 @@ struct work {
     uint32_t tries;     /* chain failures so far */
     bool stale;         /* too old for the chain when it came: the rules table speaks */
     bool exhausted;     /* the chain failed until its deadline: the rules table speaks */
+    bool free_only;     /* a paid answer was a refusal or invalid: none is paid for again */
     int64_t looked_ms;  /* boot clock: when open actions were last looked for */
     int64_t arrived_ms; /* boot clock */
     int64_t due_ms;     /* boot clock */

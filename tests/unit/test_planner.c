@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/timestamp.h"
+#include "planner/action.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -39,9 +40,26 @@ static struct {
     bool disk_full;
     bool audit_fails;
     bool unreadable;
+    bool moves_on; /* what is looked at has just gone to the next place */
+    unsigned look_count;
+    int no_room; /* errno */
+    struct world_facts world;
 } w;
 
 /* ---- the fake world ---- */
+
+static int fake_writable(void *ctx)
+{
+    (void)ctx;
+    return w.no_room;
+}
+
+static void fake_world(void *ctx, const struct event *event, struct world_facts *facts)
+{
+    (void)ctx;
+    (void)event;
+    *facts = w.world;
+}
 
 static int fake_ask(void *ctx, unsigned slot, const struct llm_request *request)
 {
@@ -60,21 +78,47 @@ static void fake_cancel(void *ctx, unsigned slot)
     w.cancel_count++;
 }
 
+static struct action_facts *find_action(enum action_place place, const char *id)
+{
+    for (unsigned i = 0; i < w.action_count; i++)
+        if (w.actions[i].place == place && strcmp(w.actions[i].facts.id, id) == 0)
+            return &w.actions[i].facts;
+    return NULL;
+}
+
+/* Where nothing can be read, nothing is known to be absent. */
+static unsigned fake_present(void *ctx, enum action_place place, const char *const *ids,
+                             size_t count)
+{
+    unsigned found = 0;
+    (void)ctx;
+    assert_in_range(count, 3, 6);
+    for (size_t i = 0; i < count; i++)
+        if (w.unreadable || find_action(place, ids[i]) != NULL)
+            found |= 1U << i;
+    return found;
+}
+
 static enum action_look fake_look(void *ctx, enum action_place place, const char *id,
                                   struct action_facts *facts)
 {
+    const struct action_facts *found = find_action(place, id);
     (void)ctx;
+    w.look_count++;
     if (w.unreadable) {
         errno = EIO;
         return ACTION_FAULT;
     }
-    for (unsigned i = 0; i < w.action_count; i++) {
-        if (w.actions[i].place == place && strcmp(w.actions[i].facts.id, id) == 0) {
-            *facts = w.actions[i].facts;
-            return ACTION_FOUND;
-        }
+    if (found == NULL)
+        return ACTION_ABSENT;
+    if (w.moves_on) {
+        for (unsigned i = 0; i < w.action_count; i++)
+            w.actions[i].place++;
+        w.moves_on = false;
+        return ACTION_ABSENT;
     }
-    return ACTION_ABSENT;
+    *facts = *found;
+    return ACTION_FOUND;
 }
 
 static enum file_result fake_propose(void *ctx, const char *id, struct span body)
@@ -85,7 +129,7 @@ static enum file_result fake_propose(void *ctx, const char *id, struct span body
         errno = ENOSPC;
         return FILE_FAULT;
     }
-    if (fake_look(NULL, ACTION_PENDING, id, &facts) == ACTION_FOUND)
+    if (find_action(ACTION_PENDING, id) != NULL)
         return FILE_EXISTS;
     assert_true(w.action_count < ACTIONS);
     assert_int_equal(actions_parse(body, id, &facts), ACTION_FOUND);
@@ -131,8 +175,11 @@ static void fake_decided(void *ctx, const struct decision *decision)
 }
 
 static const struct planner_ops ops = {
+    .writable = fake_writable,
+    .world = fake_world,
     .ask = fake_ask,
     .cancel = fake_cancel,
+    .present = fake_present,
     .look = fake_look,
     .propose = fake_propose,
     .settle = fake_settle,
@@ -457,6 +504,52 @@ static void test_open_action_ends_the_event_and_leaves_the_cooldown_alone(void *
         w.action_count = 0;
         assert_int_equal(fault("web", "error", 2), PLANNER_KEEPS);
     }
+}
+
+static void test_action_that_moves_on_while_it_is_looked_at_is_found_in_its_next_place(void **state)
+{
+    const enum action_place places[] = {ACTION_PENDING, ACTION_CLAIMED, ACTION_APPROVED};
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        setup(state);
+        put(places[i], "redeploy-solaria-web", "web");
+        w.moves_on = true;
+        fault("web", "error", 1);
+        assert_int_equal(w.last, OUTCOME_ALREADY_OPEN);
+        assert_int_equal(w.look_count, 2);
+    }
+}
+
+/* Each name that stands for something else is left alone, and only that one. */
+static void test_taken_name_is_not_used(void **state)
+{
+    struct event event = {.node = "solaria", .service = "web", .type = "service_unhealthy"};
+    struct action_names names;
+    action_names(&names, PROPOSAL_RESTART, &event);
+    for (unsigned taken = 0; taken < 4; taken++) {
+        setup(state);
+        if ((taken & 1) != 0)
+            put(ACTION_RUNNING, names.plain, "other");
+        if ((taken & 2) != 0)
+            put(ACTION_APPROVED, names.hashed, "other");
+        fault("web", "error", 1);
+        turn();
+        answer(0, RESTART);
+        assert_int_equal(w.last, taken == 3 ? OUTCOME_WRITE_FAILED : OUTCOME_PROPOSED);
+        if (taken != 3)
+            assert_string_equal(w.audit_id, (taken & 1) != 0 ? names.hashed : names.plain);
+        assert_int_equal(w.audit_count, taken != 3);
+    }
+}
+
+static void test_what_is_absent_is_not_looked_at(void **state)
+{
+    (void)state;
+    put(ACTION_PENDING, "container-restart-solaria-db", "db");
+    fault("web", "error", 1);
+    turn();
+    answer(0, RESTART);
+    assert_int_equal(w.last, OUTCOME_PROPOSED);
+    assert_int_equal(w.look_count, 0);
 }
 
 static void test_ended_action_does_not_stand_in_the_way(void **state)
@@ -814,6 +907,109 @@ static void test_failed_chain_records_no_cooldown(void **state)
     assert_int_equal(w.ask_count, 2);
 }
 
+static bool holds(struct span text, const char *part)
+{
+    return memmem(text.p, text.n, part, strlen(part)) != NULL;
+}
+
+static void test_no_model_is_asked_before_there_is_room(void **state)
+{
+    (void)state;
+    w.no_room = ENOSPC;
+    fault("web", "error", 1);
+    fault("db", "error", 2);
+    assert_int_equal(turn(), w.now.boot_ms + WRITE_RETRY_MS);
+    assert_int_equal(w.last, OUTCOME_WRITE_FAILED);
+    assert_int_equal(w.ask_count, 0);
+    assert_false(w.finished[1]);
+    w.no_room = 0;
+    later(WRITE_RETRY_MS - 1);
+    turn();
+    assert_int_equal(w.ask_count, 0);
+    later(1);
+    turn();
+    assert_int_equal(w.ask_count, 2);
+    answer(0, RESTART);
+    assert_int_equal(w.last, OUTCOME_PROPOSED);
+}
+
+static void test_without_room_a_single_run_leaves_the_event_unfinished(void **state)
+{
+    (void)state;
+    w.no_room = EROFS;
+    w.settings.once = true;
+    planner_configure(&w.planner, &w.settings);
+    fault("web", "error", 1);
+    turn();
+    assert_false(planner_busy(&w.planner));
+    assert_false(w.finished[1]);
+    assert_int_equal(w.ask_count, 0);
+}
+
+static void test_a_question_has_instructions_event_world_and_schema(void **state)
+{
+    (void)state;
+    w.settings.topology = span_of("A hut in the woods. token=abcdef");
+    planner_configure(&w.planner, &w.settings);
+    span_cut(w.world.service, sizeof(w.world.service), span_of("{\"password\":\"x-y-z\"}"));
+    fault("web", "error", 1);
+    turn();
+    const struct llm_request *r = w.asked[0];
+    assert_true(span_is(r->context, "solaria/web"));
+    assert_true(holds(r->system, "A hut in the woods. token=abcdef"));
+    assert_true(holds(r->system_masked, "A hut in the woods. token=[masked]"));
+    assert_int_equal(r->message_count, 1);
+    assert_false(r->messages[0].assistant);
+    assert_true(holds(r->messages[0].text, "service_unhealthy"));
+    assert_true(holds(r->messages[0].text, "x-y-z"));
+    assert_true(holds(r->messages[0].masked, "service_unhealthy"));
+    assert_false(holds(r->messages[0].masked, "x-y-z"));
+    assert_true(holds(r->schema, "maxLength"));
+    assert_false(holds(r->schema_plain, "maxLength"));
+    assert_false(r->free_only);
+    assert_false(r->insist);
+}
+
+static void test_a_reload_changes_the_instructions_of_what_is_asked(void **state)
+{
+    (void)state;
+    fault("web", "error", 1);
+    turn();
+    w.settings.topology = span_of("Elsewhere.");
+    planner_configure(&w.planner, &w.settings);
+    assert_true(holds(w.asked[0]->system, "Elsewhere."));
+}
+
+static void test_after_a_rejected_paid_answer_none_is_paid_for(void **state)
+{
+    (void)state;
+    struct llm_answer rejected = {.paid_rejected = true};
+    fault("web", "error", 1);
+    turn();
+    w.asked[0] = NULL;
+    planner_answered(&w.planner, 0, &rejected, w.now);
+    later(2 * RETRY_FIRST_MS);
+    turn();
+    assert_true(w.asked[0]->free_only);
+    answer(0, NULL);
+    later(4 * RETRY_FIRST_MS);
+    turn();
+    assert_true(w.asked[0]->free_only);
+    fault("db", "error", 2);
+    turn();
+    assert_false(w.asked[1]->free_only);
+}
+
+static void test_a_single_run_insists(void **state)
+{
+    (void)state;
+    w.settings.once = true;
+    planner_configure(&w.planner, &w.settings);
+    fault("web", "error", 1);
+    turn();
+    assert_true(w.asked[0]->insist);
+}
+
 static void test_repeats_do_not_put_off_the_deadline(void **state)
 {
     (void)state;
@@ -1071,6 +1267,9 @@ int main(void)
         TEST(what_was_held_keeps_its_count),
         TEST(fault_inside_a_deployment_holds_an_older_one_of_its_key),
         TEST(open_action_ends_the_event_and_leaves_the_cooldown_alone),
+        TEST(action_that_moves_on_while_it_is_looked_at_is_found_in_its_next_place),
+        TEST(taken_name_is_not_used),
+        TEST(what_is_absent_is_not_looked_at),
         TEST(ended_action_does_not_stand_in_the_way),
         TEST(action_opened_while_the_model_thought_is_found_before_the_link),
         TEST(rejection_holds_for_its_time_unless_severity_rose),
@@ -1081,6 +1280,12 @@ int main(void)
         TEST(resuming_does_not_make_a_cooldown_longer),
         TEST(failed_audit_does_not_keep_other_keys_waiting),
         TEST(unreadable_actions_do_not_keep_other_keys_waiting),
+        TEST(no_model_is_asked_before_there_is_room),
+        TEST(without_room_a_single_run_leaves_the_event_unfinished),
+        TEST(a_question_has_instructions_event_world_and_schema),
+        TEST(a_reload_changes_the_instructions_of_what_is_asked),
+        TEST(after_a_rejected_paid_answer_none_is_paid_for),
+        TEST(a_single_run_insists),
         TEST(recovery_of_the_leader_alone_drops_nothing),
         TEST(recovery_in_flight_of_the_leader_alone_drops_nothing),
         TEST(deployment_of_the_leader_alone_drops_nothing),
