@@ -84,19 +84,37 @@ static const struct command commands[] = {
         .name = "replay",
         .run = replay_command,
         .arguments = "PATH... [--json]",
-        .summary = "Say what would be decided about recorded events, and write nothing",
-        .text = "  PATH              an event file, an events.jsonl, or a directory of them\n"
+        .summary = "Say what the built-in rules would decide about recorded events",
+        .text = "  Nothing is written, no model is asked.\n"
+                "  PATH              an event file, an events.jsonl, or a directory of them\n"
                 "  --json            one object a line, for programs\n",
         .operands_min = 1,
         .operands_max = -1,
         .takes_tree = true,
     },
     {
+        .name = "route",
+        .run = route_command,
+        .arguments = "[--prompt TEXT] [--schema proposal|none] [--context LABEL]",
+        .summary = "Ask the chain of models, and print the answer with every attempt",
+        .text =
+            "  Without --prompt, stdin has the messages as JSON: [{\"role\":\"user\",\n"
+            "  \"content\":\"...\"}, ...], roles system (first), user, assistant. Exit code 69\n"
+            "  where no model gave an answer. Paid calls are counted as the planner's are.\n"
+            "  --prompt TEXT     one message, the user's\n"
+            "  --schema NAME     proposal: only a valid proposal is an answer (the default);\n"
+            "                    none: any text is\n"
+            "  --context LABEL   goes into every log line (on stderr)\n",
+        .takes_tree = true,
+        .lists_settings = true,
+    },
+    {
         .name = "check",
         .run = check_command,
-        .arguments = "",
+        .arguments = "[--probe]",
         .summary = "Check configuration, directories and clock",
-        .text = "",
+        .text = "  --probe           ask each model's server, too, whether it is alive and has the "
+                "model\n",
         .takes_tree = true,
         .lists_settings = true,
     },

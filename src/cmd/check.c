@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/timestamp.h"
+#include "cmd/probe.h"
 #include "cmd/print.h"
 
 #include <errno.h>
@@ -139,9 +140,40 @@ static void look_at_clock(void)
         good("clock", stamp);
 }
 
+/* ---- The chain ---- */
+
+static void hop_told(const char *label, bool well, const char *detail)
+{
+    if (well)
+        good(label, detail);
+    else
+        problem(label, detail);
+}
+
+static void look_at_chain(const struct config *config, bool probe)
+{
+    static struct models models;
+    const char *roots = config_text(config, SETTING_SSL_CERT_FILE);
+    char why[CHAIN_WHY_MAX];
+
+    if (tls_roots_load(roots, why) != 0)
+        problem(roots, why);
+    if (models_read(&models, config, false, false, why) != 0)
+        return; /* config_check() has told */
+    if (models.chain.count == 0)
+        problem("LLM_CHAIN", "none of its hops can be asked");
+    if (probe && probe_hops(&models, hop_told) != 0)
+        problem("the loop", log_errno(errno));
+}
+
 int check_command(const struct command *self, int argc, char **argv)
 {
-    const struct option options[] = {COMMAND_TREE_OPTIONS, COMMAND_OPTIONS_END};
+    bool probe = false;
+    const struct option options[] = {
+        COMMAND_TREE_OPTIONS,
+        {"--probe", &probe, NULL},
+        COMMAND_OPTIONS_END,
+    };
     const struct config *config;
     char why[CONFIG_LINE_MAX];
     struct tree tree;
@@ -159,6 +191,7 @@ int check_command(const struct command *self, int argc, char **argv)
     look_at_config(config);
     look_at_tree(&tree);
     look_at_clock();
+    look_at_chain(config, probe);
     print_str("\n");
     for (unsigned key = 0; key < SETTINGS; key++)
         print_setting(config, (enum setting_key)key);

@@ -11,6 +11,7 @@ int healthcheck_command(const struct command *self, int argc, char **argv);
 int pending_command(const struct command *self, int argc, char **argv);
 int reject_command(const struct command *self, int argc, char **argv);
 int replay_command(const struct command *self, int argc, char **argv);
+int route_command(const struct command *self, int argc, char **argv);
 int run_command(const struct command *self, int argc, char **argv);
 int show_command(const struct command *self, int argc, char **argv);
 int status_command(const struct command *self, int argc, char **argv);

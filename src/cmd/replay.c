@@ -4,7 +4,7 @@
 #include "base/json_write.h"
 #include "base/log.h"
 #include "cmd/print.h"
-#include "llm/router.h"
+#include "daemon/models.h"
 #include "planner/planner.h"
 #include "source/files.h"
 
@@ -53,12 +53,38 @@ static void answered(void *arg, unsigned slot, const struct llm_answer *answer)
     planner_answered(&r->planner, slot, answer, r->now);
 }
 
+static const struct router_ops router_ops = {.answered = answered};
+
+static int writable(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+/* What the observer knows now says nothing about then. */
+static void world(void *ctx, const struct event *event, struct world_facts *facts)
+{
+    (void)ctx;
+    (void)event;
+    *facts = (struct world_facts){0};
+}
+
 static const struct action_facts *find_action(const struct replay *r, const char *id)
 {
     for (unsigned i = 0; i < r->action_count; i++)
         if (strcmp(r->actions[i].id, id) == 0)
             return &r->actions[i];
     return NULL;
+}
+
+static unsigned present(void *ctx, enum action_place place, const char *const *ids, size_t count)
+{
+    unsigned found = 0;
+
+    for (size_t i = 0; place == ACTION_PENDING && i < count; i++)
+        if (find_action(ctx, ids[i]) != NULL)
+            found |= 1U << i;
+    return found;
 }
 
 static enum action_look look(void *ctx, enum action_place place, const char *id,
@@ -184,8 +210,11 @@ static void decided(void *ctx, const struct decision *decision)
 }
 
 static const struct planner_ops planner_ops = {
+    .writable = writable,
+    .world = world,
     .ask = ask,
     .cancel = cancel,
+    .present = present,
     .look = look,
     .propose = propose,
     .settle = settle,
@@ -263,13 +292,14 @@ static const struct files_ops files_ops = {.event = take, .refused = refused};
 static int begin(const struct command *self, struct replay *r)
 {
     struct planner_settings settings;
+    static struct models models;
     char why[CONFIG_LINE_MAX];
 
     loop_init(&r->loop);
-    router_init(&r->router, &r->loop, answered, r);
-    if (config_check(r->config, why) != 0 ||
-        router_set_chain(&r->router, config_chain(r->config, false), why) != 0)
+    router_init(&r->router, &r->loop, &router_ops, r, 0);
+    if (config_check(r->config, why) != 0 || models_read(&models, r->config, true, false, why) != 0)
         return command_fail(self, EX_CONFIG, why, NULL);
+    router_set_chain(&r->router, &models.chain, 0);
     config_planner(r->config, true, &settings);
     planner_init(&r->planner, &settings, &planner_ops, r, 0);
     return 0;

@@ -55,6 +55,17 @@ static int64_t age_s(const struct status_page *p, json_ref ref, const char *name
     return ms < p->now.wall_ms ? (p->now.wall_ms - ms) / 1000 : 0;
 }
 
+/* Until then; 0 where it is past, or no time. */
+static int64_t left_s(const struct status_page *p, json_ref ref, const char *name)
+{
+    char stamp[TEXT_MAX];
+    int64_t ms;
+
+    if (timestamp_parse(span_of(text(p, ref, name, stamp)), &ms) != 0 || ms < p->now.wall_ms)
+        return 0;
+    return (ms - p->now.wall_ms + 999) / 1000;
+}
+
 void status_page_read(struct status_page *page, struct span object)
 {
     static jsmntok_t tokens[STATUS_SIZE / 2 + 2];
@@ -152,6 +163,32 @@ static void print_tree(const struct status_page *p)
     }
 }
 
+static void print_hops(const struct status_page *p)
+{
+    char s[TEXT_MAX];
+    json_ref hops = member(p, JSON_ROOT, "hops");
+    json_ref paid = member(p, JSON_ROOT, "paid_calls");
+
+    for (json_ref at = json_first(&p->doc, hops); at != JSON_NONE;
+         at = json_next(&p->doc, hops, at)) {
+        label("");
+        safe(text(p, at, "model", s));
+        print_number(": ", number(p, at, "success"), " taken, ");
+        print_number("", number(p, at, "fallback"), " rejected, ");
+        print_number("", number(p, at, "error"), " failed");
+        if (left_s(p, at, "open_until") > 0) {
+            print_str("; NOT ASKED for another ");
+            print_age(left_s(p, at, "open_until"));
+        }
+        print_str("\n");
+    }
+    if (number(p, paid, "today") > 0) {
+        label("");
+        print_number("paid calls today: ", number(p, paid, "today"), "");
+        print_number(" of ", number(p, paid, "allowed_a_day"), "\n");
+    }
+}
+
 static void print_work(const struct status_page *p)
 {
     char s[TEXT_MAX];
@@ -161,6 +198,7 @@ static void print_work(const struct status_page *p)
     label("chain");
     safe(text(p, JSON_ROOT, "chain", s));
     print_str(flag(p, JSON_ROOT, "offline") ? " (offline)\n" : "\n");
+    print_hops(p);
     label("files");
     print_number("", number(p, files, "read"), " read, ");
     print_number("", number(p, files, "unfinished"), " unfinished, ");

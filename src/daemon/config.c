@@ -1,18 +1,17 @@
 #include "daemon/config.h"
 
 #include "base/escape.h"
-#include "base/file.h"
+#include "base/utf8.h"
 #include "daemon/envfile.h"
-#include "llm/chain.h"
+#include "daemon/models.h"
+#include "daemon/named_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define READABLE_BY_OTHERS (S_IRGRP | S_IROTH)
+/* systemd's LoadCredential= puts files of the variables' names there. */
+#define CREDENTIALS_DIRECTORY "CREDENTIALS_DIRECTORY"
 
 /* One load: where it goes, and what the env-file turned out to be. */
 struct load {
@@ -29,6 +28,10 @@ const char *config_origin_text(enum config_origin origin)
     switch (origin) {
     case CONFIG_DEFAULT:
         return "default";
+    case CONFIG_CREDENTIAL:
+        return "systemd credential";
+    case CONFIG_KEY_FILE:
+        return "key file";
     case CONFIG_FILE:
         return "env-file";
     case CONFIG_ENVIRONMENT:
@@ -64,6 +67,7 @@ void config_wipe(struct config *config)
     explicit_bzero(config->storage, config->used);
     memset(config->entry, 0, sizeof(config->entry));
     config->aliases.count = 0;
+    config->topology = (struct span){NULL, 0};
     config->used = 0;
 }
 
@@ -86,6 +90,7 @@ void config_planner(const struct config *config, bool once, struct planner_setti
                 .confidence_floor = config->entry[SETTING_CONFIDENCE_FLOOR].value.real,
             },
         .aliases = &config->aliases,
+        .topology = config->topology,
         .cooldown_ms = milliseconds(config, SETTING_COOLDOWN_SECONDS),
         .repropose_ms = milliseconds(config, SETTING_REPROPOSE_AFTER_SECONDS),
         .deadline_ms = milliseconds(config, SETTING_EVENT_DEADLINE_SECONDS),
@@ -283,37 +288,130 @@ static int no_env_file(struct load *load, enum file_result result)
     return refuse_file(load, file_result_text(result), 0);
 }
 
-/* Unlike what lies in the tree it may be reached through symlinks, as secrets often are; /dev/null
- * is how people say: none. */
-static enum file_result read_env_file(struct load *load, char *text, size_t cap, size_t *n)
-{
-    static char resolved[PATH_MAX];
-
-    bool there = realpath(load->path, resolved) != NULL;
-    if (there && strcmp(resolved, "/dev/null") == 0)
-        return FILE_OK;
-    if (there)
-        return file_read(AT_FDCWD, resolved, text, cap, n, &load->file);
-    if (errno == EACCES)
-        return FILE_DENIED;
-    return errno == ENOENT || errno == ENOTDIR ? FILE_ABSENT : FILE_FAULT;
-}
-
 static int take_env_file(struct load *load)
 {
     static char text[CONFIG_FILE_MAX];
     size_t n = 0;
 
     load->path = load->sources->env_file != NULL ? load->sources->env_file : CONFIG_ENV_FILE;
-    enum file_result result = read_env_file(load, text, sizeof(text), &n);
+    enum file_result result = named_file_read(load->path, text, sizeof(text), &n, &load->file);
     if (result != FILE_OK)
         return no_env_file(load, result);
     int taken = take_pairs(load, text, n);
     explicit_bzero(text, n);
-    if (load->has_secret && (load->file.st_mode & READABLE_BY_OTHERS) != 0)
+    if (load->has_secret && named_file_is_open(&load->file))
         warn_of_file(load, "it holds a secret and others can read it: ", span_of("chmod 600"));
     return taken;
 }
+
+/* ---- Files that variables name ---- */
+
+static void warn_of_named(const struct load *load, enum setting_key key, const char *what)
+{
+    char line[CONFIG_LINE_MAX];
+    struct buf b;
+
+    if (load->sources->warn == NULL)
+        return;
+    buf_init(&b, line, sizeof(line));
+    buf_str(&b, setting_table_at(key)->name);
+    buf_str(&b, ": ");
+    buf_str(&b, what);
+    load->sources->warn(load->sources->arg, line_text(&b));
+}
+
+/* A file that cannot be used is an error, but for commands that have no need of it. */
+static int refuse_named(const struct load *load, enum setting_key key, const char *because)
+{
+    const struct config_entry *entry = &load->config->entry[key];
+
+    if (!load->sources->may_skip_env_file)
+        return refuse(load, key, entry->text, entry->origin, because);
+    warn_of_named(load, key, because);
+    return 0;
+}
+
+/* A key in a file of its own: its first line. */
+static int take_key(struct load *load, enum setting_key key, const char *path,
+                    enum config_origin origin)
+{
+    char text[CONFIG_KEY_FILE_MAX];
+    size_t n;
+
+    enum file_result result = named_file_read(path, text, sizeof(text), &n, &load->file);
+    struct span rest = {text, n};
+    struct span line = span_split(&rest, '\n');
+    if (line.n > 0 && line.p[line.n - 1] == '\r')
+        line.n--;
+    int taken = 0;
+    if (result == FILE_OK)
+        taken = offer(load, key, span_trim(line), origin);
+    else if (origin == CONFIG_KEY_FILE)
+        taken = refuse_named(load, SETTING_ANTHROPIC_API_KEY_FILE, file_result_text(result));
+    else if (result != FILE_ABSENT)
+        warn_of_named(load, key, "its credential cannot be read");
+    explicit_bzero(text, sizeof(text));
+    return taken;
+}
+
+static int take_credential(struct load *load, enum setting_key key)
+{
+    const char *directory = getenv(CREDENTIALS_DIRECTORY);
+    char path[PATH_LEN_MAX];
+    struct buf b;
+
+    if (directory == NULL || config_is_set(load->config, key))
+        return 0;
+    buf_init(&b, path, sizeof(path));
+    buf_str(&b, directory);
+    buf_char(&b, '/');
+    buf_str(&b, setting_table_at(key)->name);
+    if (buf_text(&b) == NULL)
+        return 0;
+    return take_key(load, key, path, CONFIG_CREDENTIAL);
+}
+
+static int take_keys(struct load *load)
+{
+    const char *path = config_text(load->config, SETTING_ANTHROPIC_API_KEY_FILE);
+
+    if (!config_is_set(load->config, SETTING_ANTHROPIC_API_KEY) && path[0] != '\0') {
+        if (take_key(load, SETTING_ANTHROPIC_API_KEY, path, CONFIG_KEY_FILE) != 0)
+            return -1;
+        if (config_is_set(load->config, SETTING_ANTHROPIC_API_KEY) &&
+            named_file_is_open(&load->file))
+            warn_of_named(load, SETTING_ANTHROPIC_API_KEY_FILE,
+                          "others can read the file: chmod 600");
+    }
+    return take_credential(load, SETTING_ANTHROPIC_API_KEY) != 0 ||
+                   take_credential(load, SETTING_OPENAI_API_KEY) != 0
+               ? -1
+               : 0;
+}
+
+static int take_topology(struct load *load)
+{
+    char text[PROMPT_TOPOLOGY_MAX];
+    struct stat st;
+    size_t n;
+
+    if (!config_is_set(load->config, SETTING_TOPOLOGY_FILE))
+        return 0;
+    enum file_result result = named_file_read(config_text(load->config, SETTING_TOPOLOGY_FILE),
+                                              text, sizeof(text), &n, &st);
+    if (result == FILE_TOO_LARGE)
+        return refuse_named(load, SETTING_TOPOLOGY_FILE, "it is longer than 1024 bytes");
+    if (result != FILE_OK)
+        return refuse_named(load, SETTING_TOPOLOGY_FILE, file_result_text(result));
+    if (!utf8_valid((struct span){text, n}) || memchr(text, '\0', n) != NULL)
+        return refuse_named(load, SETTING_TOPOLOGY_FILE, "it is not UTF-8 text");
+    load->config->topology = keep(load->config, (struct span){text, n});
+    return 0;
+}
+
+_Static_assert(PROMPT_TOPOLOGY_MAX == 1024, "the number in the message");
+
+/* ---- Defaults ---- */
 
 static int take_host_name(struct load *load)
 {
@@ -362,7 +460,7 @@ int config_load(struct config *config, const struct config_sources *sources, cha
     config_wipe(config);
     why[0] = '\0';
     if (take_flags(&load) != 0 || take_environment(&load) != 0 || take_env_file(&load) != 0 ||
-        take_defaults(&load) != 0) {
+        take_keys(&load) != 0 || take_defaults(&load) != 0 || take_topology(&load) != 0) {
         config_wipe(config);
         return -1;
     }
@@ -373,10 +471,10 @@ int config_check(const struct config *config, char *why)
 {
     const struct config_entry *entry = &config->entry[SETTING_LLM_CHAIN];
     struct load load = {.why = why};
+    static struct models models;
     char reason[CHAIN_WHY_MAX];
-    struct chain chain;
 
-    if (chain_parse(&chain, entry->text, reason) == 0)
+    if (models_read(&models, config, false, false, reason) == 0)
         return 0;
     return refuse(&load, SETTING_LLM_CHAIN, entry->text, entry->origin, reason);
 }

@@ -9,8 +9,16 @@
 
 #define CONFIG_ENV_FILE "/opt/homelab/config/planner-agent/.env" /* read where it exists */
 
-enum config_origin { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT, CONFIG_FLAG };
-/* "default", "env-file", "environment", "flag". */
+/* From the lowest rank to the highest. */
+enum config_origin {
+    CONFIG_DEFAULT,
+    CONFIG_CREDENTIAL, /* of systemd: keys only */
+    CONFIG_KEY_FILE,   /* named by another variable: keys only */
+    CONFIG_FILE,
+    CONFIG_ENVIRONMENT,
+    CONFIG_FLAG
+};
+/* "default", "env-file", "environment", "flag", ... */
 const char *config_origin_text(enum config_origin origin);
 
 struct config_entry {
@@ -23,6 +31,7 @@ struct config_entry {
 struct config {
     struct config_entry entry[SETTINGS];
     struct aliases aliases;
+    struct span topology; /* the text of TOPOLOGY_FILE */
     size_t used;
     char storage[CONFIG_TEXT_MAX];
 };
@@ -31,7 +40,8 @@ struct config_sources {
     const char *env_file;   /* --env-file; NULL = CONFIG_ENV_FILE, where it exists */
     const char *runtime;    /* --runtime; NULL = none */
     const char *node;       /* --node; NULL = none */
-    bool may_skip_env_file; /* the default env-file may be unreadable (commands of others) */
+    bool may_skip_env_file; /* the default env-file and what variables name may be unreadable
+                               (commands of others) */
     void (*warn)(void *arg, const char *line); /* NULL = nobody listens */
     void *arg;
 };
@@ -40,8 +50,8 @@ struct config_sources {
  * (secrets never) and what is accepted; *config is wiped then. */
 int config_load(struct config *config, const struct config_sources *sources, char *why);
 
-/* What config_load() leaves to those who need it: can LLM_CHAIN be read? (Logs what of it this
- * program cannot ask.) 0, or -1 and a line in why, as config_load() has it. */
+/* What config_load() leaves to those who need it: can LLM_CHAIN be read? 0, or -1 and a line in
+ * why, as config_load() has it. */
 int config_check(const struct config *config, char *why);
 
 /* Forgets the secrets, and all else. */

@@ -103,6 +103,20 @@ static void configure_planner(struct daemon *d)
     planner_configure(&d->planner, &settings);
 }
 
+/* The chain of the configuration in force; nothing of an earlier one is used afterwards. 0, or -1
+ * and a reason. */
+static int set_chain(struct daemon *d, char *why)
+{
+    struct models *models = &d->chains[d->config == &d->configs[1]];
+
+    if (models_read(models, d->config, d->options->offline, true, why) != 0)
+        return -1;
+    d->models = models;
+    router_set_chain(&d->router, &models->chain, models->cold_ms);
+    models_load_roots(d->config);
+    return 0;
+}
+
 static void warn_at_start_only(const struct config *old, const struct config *new)
 {
     for (unsigned i = 0; i < SETTINGS; i++) {
@@ -126,15 +140,12 @@ static void reload(struct daemon *d)
         LOG(LOG_ERROR, "config_refused", LOG_STR("error", why));
         return;
     }
-    if (router_set_chain(&d->router, config_chain(new, d->options->offline), why) != 0) {
-        set_log(old);
-        LOG(LOG_ERROR, "config_refused", LOG_STR("error", why));
-        config_wipe(new);
-        return;
-    }
     warn_at_start_only(old, new);
     d->config = new;
     configure_planner(d);
+    /* load_config() has read this chain once. */
+    if (set_chain(d, why) != 0)
+        LOG(LOG_ERROR, "config_refused", LOG_STR("error", why));
     config_wipe(old);
     saving_beat(d);
     LOG(LOG_INFO, "config_loaded", LOG_SPAN("chain", config_chain(new, d->options->offline)));
@@ -292,11 +303,11 @@ static int open_parts(struct daemon *d, char *why)
     saving_init(d);
     if (signals_open(&d->signals, &d->loop, signal_arrived, d) != 0)
         return fail(why, EX_TEMPFAIL, "signals", log_errno(errno));
-    router_init(&d->router, &d->loop, glue_answered, d);
-    if (router_set_chain(&d->router, config_chain(d->config, d->options->offline), reason) != 0)
-        return fail(why, EX_CONFIG, "LLM_CHAIN", reason);
     if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
         seed = (uint64_t)d->loop.now.wall_ms; /* it is for jitter only */
+    router_init(&d->router, &d->loop, &glue_router_ops, d, seed);
+    if (set_chain(d, reason) != 0)
+        return fail(why, EX_CONFIG, "LLM_CHAIN", reason);
     config_planner(d->config, d->options->once, &settings);
     planner_init(&d->planner, &settings, &glue_planner_ops, d, seed);
     saving_load(d);

@@ -8,6 +8,27 @@
 
 /* ---- The planner's way into the world ---- */
 
+/* The rules table answers for nothing: what it says may be lost and said again. */
+static int writable(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    if (!models_ask_servers(d->models))
+        return 0;
+    int error = tree_takes(&d->tree, actions_dir(ACTION_PENDING));
+    if (error == ENOENT && saving_restore(d, ENOENT))
+        error = tree_takes(&d->tree, actions_dir(ACTION_PENDING));
+    faults_tried(&d->faults, FAULT_PROPOSE, error, d->loop.now.wall_ms);
+    return error;
+}
+
+static void world(void *ctx, const struct event *event, struct world_facts *facts)
+{
+    const struct daemon *d = ctx;
+
+    world_look(&d->tree, event->key, event->node, event->service, facts);
+}
+
 static int ask(void *ctx, unsigned slot, const struct llm_request *request)
 {
     struct daemon *d = ctx;
@@ -20,6 +41,17 @@ static void cancel(void *ctx, unsigned slot)
     struct daemon *d = ctx;
 
     router_cancel(&d->router, slot);
+}
+
+static unsigned present(void *ctx, enum action_place place, const char *const *ids, size_t count)
+{
+    struct daemon *d = ctx;
+    unsigned found = actions_present(&d->tree, place, ids, count);
+
+    /* What is found is looked at, and that tells. */
+    if (found == 0)
+        faults_tried(&d->faults, FAULT_LOOK, 0, d->loop.now.wall_ms);
+    return found;
 }
 
 static enum action_look look(void *ctx, enum action_place place, const char *id,
@@ -134,8 +166,11 @@ static void decided(void *ctx, const struct decision *decision)
 }
 
 const struct planner_ops glue_planner_ops = {
+    .writable = writable,
+    .world = world,
     .ask = ask,
     .cancel = cancel,
+    .present = present,
     .look = look,
     .propose = propose,
     .settle = settle,
@@ -144,12 +179,26 @@ const struct planner_ops glue_planner_ops = {
     .decided = decided,
 };
 
-void glue_answered(void *arg, unsigned slot, const struct llm_answer *answer)
+/* ---- The chain's way back ---- */
+
+static void answered(void *arg, unsigned slot, const struct llm_answer *answer)
 {
     struct daemon *d = arg;
 
     planner_answered(&d->planner, slot, answer, d->loop.now);
 }
+
+static enum router_pay pay(void *arg, char *why)
+{
+    const struct daemon *d = arg;
+
+    return models_pay(&d->tree, d->config, d->loop.now.wall_ms, why);
+}
+
+const struct router_ops glue_router_ops = {
+    .answered = answered,
+    .pay = pay,
+};
 
 /* ---- Event files ---- */
 

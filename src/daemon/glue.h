@@ -2,13 +2,13 @@
 #define DAEMON_GLUE_H
 /* What joins source, planner, chain and store. Every ctx and arg is the struct daemon. */
 
+#include "llm/router.h"
 #include "planner/ops.h"
 #include "source/files.h"
 
 extern const struct planner_ops glue_planner_ops;
 extern const struct files_ops glue_files_ops;
 
-/* For router_init(). */
-void glue_answered(void *arg, unsigned slot, const struct llm_answer *answer);
+extern const struct router_ops glue_router_ops;
 
 #endif

@@ -5,7 +5,7 @@
 #include "daemon/daemon.h"
 #include "daemon/decisions.h"
 #include "daemon/faults.h"
-#include "llm/router.h"
+#include "daemon/models.h"
 #include "loop/signals.h"
 #include "planner/planner.h"
 #include "store/tree.h"
@@ -14,6 +14,8 @@ struct daemon {
     const struct daemon_options *options;
     struct config configs[2];
     struct config *config; /* the one of them that is in force */
+    struct models chains[2];
+    const struct models *models; /* the one of them that belongs to config */
     struct tree tree;
     struct loop loop;
     struct signals signals;

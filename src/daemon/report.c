@@ -93,6 +93,17 @@ static void write_counters(const struct report *r, struct json_write *w)
     json_write_end_object(w);
 }
 
+/* "closed", or for how long the hop is not asked. */
+static void write_breaker(const struct report *r, struct json_write *w,
+                          const struct breaker *breaker)
+{
+    int64_t left_ms = breaker->open ? breaker->open_until_ms - r->now.boot_ms : 0;
+
+    json_write_str(w, "breaker", breaker->open ? "open" : "closed");
+    if (left_ms > 0)
+        write_stamp(w, "open_until", r->now.wall_ms + left_ms);
+}
+
 static void write_hops(const struct report *r, struct json_write *w)
 {
     json_write_array(w, "hops");
@@ -103,9 +114,21 @@ static void write_hops(const struct report *r, struct json_write *w)
         json_write_int(w, "success", hop->success);
         json_write_int(w, "fallback", hop->fallback);
         json_write_int(w, "error", hop->error);
+        json_write_int(w, "input_tokens", (int64_t)hop->input_tokens);
+        json_write_int(w, "output_tokens", (int64_t)hop->output_tokens);
+        write_breaker(r, w, &hop->breaker);
         json_write_end_object(w);
     }
     json_write_end_array(w);
+}
+
+static void write_paid_calls(const struct report *r, struct json_write *w)
+{
+    json_write_object(w, "paid_calls");
+    if (r->paid_calls >= 0)
+        json_write_int(w, "today", r->paid_calls);
+    json_write_int(w, "allowed_a_day", config_number(r->config, SETTING_CLOUD_CALLS_PER_DAY));
+    json_write_end_object(w);
 }
 
 static void write_faults(const struct report *r, struct json_write *w)
@@ -137,6 +160,7 @@ void report_write(const struct report *report, struct buf *out)
     write_queue(report, &w);
     write_counters(report, &w);
     write_hops(report, &w);
+    write_paid_calls(report, &w);
     write_faults(report, &w);
     decisions_write(report->decisions, &w, TAIL_MAX);
     json_write_end_object(&w);

@@ -4,6 +4,7 @@
 #include "daemon/parts.h"
 #include "daemon/report.h"
 #include "source/files.h"
+#include "store/budget.h"
 #include "store/heartbeat.h"
 #include "store/state.h"
 #include "store/status.h"
@@ -169,6 +170,7 @@ static bool save_status(struct daemon *d, bool running)
         .offline = d->options->offline,
         .reading = files_reading(),
         .unreadable = d->unreadable,
+        .paid_calls = budget_made(&d->tree, d->loop.now.wall_ms),
         .runtime = d->tree.path,
         .config = d->config,
         .planner = &d->planner,

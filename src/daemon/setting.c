@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/number.h"
 #include "base/utf8.h"
+#include "net/url.h"
 
 #include <string.h>
 
@@ -41,8 +42,8 @@ static bool is_port(struct span text)
     return number_int(text, 1, 65535, &port) == 0;
 }
 
-/* host, host:port, [address]:port; an empty host only where it may be. */
-static bool is_authority(struct span s, bool may_lack_host)
+/* host, host:port, [address]:port */
+static bool is_authority(struct span s)
 {
     size_t host = 0;
 
@@ -55,23 +56,19 @@ static bool is_authority(struct span s, bool may_lack_host)
         while (host < s.n && s.p[host] != ':')
             host++;
     }
-    if (host == 0 && !may_lack_host)
+    if (host == 0)
         return false;
     if (host == s.n)
-        return host > 0;
+        return true;
     return s.p[host] == ':' && is_port((struct span){s.p + host + 1, s.n - host - 1});
 }
 
-static bool is_http(struct span s)
+static bool is_url(struct span s, int (*parse)(struct url *, struct span, char *))
 {
-    if (!take_prefix(&s, "http://") && !take_prefix(&s, "https://"))
-        return false;
-    return memchr(s.p, '@', s.n) == NULL && is_authority(span_split(&s, '/'), false);
-}
+    char why[URL_WHY_MAX];
+    struct url url;
 
-static bool is_ollama(struct span s)
-{
-    return is_http(s) || (memchr(s.p, '/', s.n) == NULL && is_authority(s, true));
+    return is_shown_whole(s, false) && parse(&url, s, why) == 0;
 }
 
 /* [[user]:password@]host[:port][/db] */
@@ -90,7 +87,7 @@ static bool is_redis(struct span s)
     struct span authority = span_split(&s, '/');
     if (has_db && s.n > 0 && number_int(s, 0, 65535, &db) != 0)
         return false;
-    return is_authority(authority, false);
+    return is_authority(authority);
 }
 
 static int read_choice(const char *choices, struct span text, int64_t *number)
@@ -147,9 +144,9 @@ int setting_read(const struct setting *setting, struct span text, struct setting
     case SETTING_CHAIN:
         return verdict(is_shown_whole(text, true));
     case SETTING_HTTP:
-        return verdict(is_shown_whole(text, false) && is_http(text));
+        return verdict(is_url(text, url_parse));
     case SETTING_OLLAMA:
-        return verdict(is_shown_whole(text, false) && is_ollama(text));
+        return verdict(is_url(text, url_parse_ollama));
     case SETTING_REDIS:
         return verdict(is_shown_whole(text, false) && is_redis(text));
     }
@@ -238,9 +235,9 @@ void setting_show(const struct setting *setting, struct span text, struct buf *o
         buf_str(out, "(hidden)");
         return;
     }
-    bool is_url = setting->kind == SETTING_REDIS || setting->kind == SETTING_HTTP ||
-                  setting->kind == SETTING_OLLAMA;
-    const char *at = is_url && text.n > 0 ? memrchr(text.p, '@', text.n) : NULL;
+    bool may_hold_user = setting->kind == SETTING_REDIS || setting->kind == SETTING_HTTP ||
+                         setting->kind == SETTING_OLLAMA;
+    const char *at = may_hold_user && text.n > 0 ? memrchr(text.p, '@', text.n) : NULL;
     if (at != NULL) {
         buf_str(out, "(hidden)");
         text = (struct span){at, text.n - (size_t)(at - text.p)};

@@ -97,7 +97,7 @@ static const struct setting table[SETTINGS] = {
     [SETTING_CLOUD_CALLS_PER_DAY] = {.name = "CLOUD_CALLS_PER_DAY",
                                      .kind = SETTING_NUMBER,
                                      .min = 0,
-                                     .max = 1000000,
+                                     .max = BUDGET_CALLS_MAX,
                                      .fallback = "50",
                                      .summary = "paid calls a day at most"},
     [SETTING_LOCAL_ONLY] = {.name = "LOCAL_ONLY",

@@ -1,0 +1,14 @@
+#ifndef CMD_PROBE_H
+#define CMD_PROBE_H
+/* Is each hop of the chain alive, and does it have its model? */
+
+#include "base/buf.h"
+#include "daemon/models.h"
+
+/* Asks each hop that has a server, one after another, PROBE_LIMIT_MS each at most, and tells a line
+ * of it: told() with the hop's label, whether it is well, and the rest of the line. -1 where the
+ * loop does not turn (errno). */
+int probe_hops(const struct models *models,
+               void (*told)(const char *label, bool well, const char *detail));
+
+#endif

@@ -1,0 +1,99 @@
+#include "daemon/models.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "daemon/config.h"
+#include "store/budget.h"
+#include "store/tree.h"
+
+#include <errno.h>
+
+/* The form of the URL was looked at when the configuration was read. */
+static struct llm_server server(const struct config *config, enum setting_key base,
+                                enum setting_key key)
+{
+    struct llm_server out = {.key = key == SETTINGS ? "" : config_text(config, key)};
+    struct span text = config_span(config, base);
+    char why[URL_WHY_MAX];
+
+    int parsed = base == SETTING_OLLAMA_API_BASE || base == SETTING_OLLAMA_HOST
+                     ? url_parse_ollama(&out.url, text, why)
+                     : url_parse(&out.url, text, why);
+    if (parsed != 0)
+        out.url.host[0] = '\0';
+    out.local = url_is_local(&out.url);
+    return out;
+}
+
+/* OLLAMA_API_BASE goes first, where somebody has set it. */
+static enum setting_key ollama_base(const struct config *config)
+{
+    bool own = config->entry[SETTING_OLLAMA_API_BASE].origin != CONFIG_DEFAULT;
+
+    return own || !config_is_set(config, SETTING_OLLAMA_HOST) ? SETTING_OLLAMA_API_BASE
+                                                              : SETTING_OLLAMA_HOST;
+}
+
+int models_read(struct models *out, const struct config *config, bool offline, bool log, char *why)
+{
+    out->settings = (struct chain_settings){
+        .ollama = server(config, ollama_base(config), SETTINGS),
+        .anthropic = server(config, SETTING_ANTHROPIC_API_BASE, SETTING_ANTHROPIC_API_KEY),
+        .openai = server(config, SETTING_OPENAI_API_BASE, SETTING_OPENAI_API_KEY),
+        .ollama_model = config_text(config, SETTING_OLLAMA_MODEL),
+        .local_only = config_number(config, SETTING_LOCAL_ONLY) != 0,
+    };
+    out->cold_ms = config_number(config, SETTING_OLLAMA_COLD_SECONDS) * 1000;
+    return chain_parse(&out->chain, config_chain(config, offline), &out->settings, log, why);
+}
+
+bool models_ask_servers(const struct models *models)
+{
+    for (unsigned i = 0; i < models->chain.count; i++)
+        if (models->chain.hops[i].server != NULL)
+            return true;
+    return false;
+}
+
+void models_load_roots(const struct config *config)
+{
+    const char *path = config_text(config, SETTING_SSL_CERT_FILE);
+    char why[CHAIN_WHY_MAX];
+
+    http_close_idle();
+    if (tls_roots_load(path, why) != 0)
+        LOG(LOG_WARNING, "roots_left_out", LOG_STR("file", path), LOG_STR("reason", why));
+}
+
+/* number < 0: there is none. A text that does not fit is cut. */
+static void put_why(char *why, const char *before, int64_t number, const char *behind)
+{
+    char storage[2 * LLM_ERROR_MAX];
+    struct buf b;
+
+    buf_init(&b, storage, sizeof(storage));
+    buf_str(&b, before);
+    if (number >= 0)
+        buf_int(&b, number);
+    buf_str(&b, behind);
+    (void)span_cut(why, LLM_ERROR_MAX + 1, buf_view(&b));
+}
+
+enum router_pay models_pay(const struct tree *tree, const struct config *config, int64_t wall_ms,
+                           char *why)
+{
+    int64_t limit = config_number(config, SETTING_CLOUD_CALLS_PER_DAY);
+    int64_t made;
+
+    switch (budget_take(tree, limit, wall_ms, &made)) {
+    case BUDGET_TAKEN:
+        return ROUTER_MAY_PAY;
+    case BUDGET_SPENT:
+        put_why(why, "CLOUD_CALLS_PER_DAY is ", limit, ", and they are used up");
+        return ROUTER_OVER_BUDGET;
+    case BUDGET_FAULT:
+        break;
+    }
+    put_why(why, "it cannot be counted in RUNTIME_PATH/" TREE_STATE ": ", -1, log_errno(errno));
+    return ROUTER_NOT_COUNTED;
+}

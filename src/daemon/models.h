@@ -1,0 +1,33 @@
+#ifndef DAEMON_MODELS_H
+#define DAEMON_MODELS_H
+/* What the configuration says about the chain of models, and what the chain needs of the tree. */
+
+#include "llm/chain.h"
+#include "llm/router.h"
+
+struct config;
+struct tree;
+
+/* Pointed to by the router's hops, and views of its configuration: both stay while it is in use. */
+struct models {
+    struct chain_settings settings;
+    struct chain chain;
+    int64_t cold_ms; /* OLLAMA_COLD_SECONDS */
+};
+
+/* offline: only hops that need no network. log: what is left out is logged. 0, or -1 and what is
+ * wrong with the chain in why (CHAIN_WHY_MAX bytes). */
+int models_read(struct models *out, const struct config *config, bool offline, bool log, char *why);
+
+/* Does any hop talk to a server? */
+bool models_ask_servers(const struct models *models);
+
+/* Reads SSL_CERT_FILE into the roots, and logs what cannot be used; connections that nobody uses
+ * are closed. No call is under way. */
+void models_load_roots(const struct config *config);
+
+/* For router_ops.pay: counts a paid call against CLOUD_CALLS_PER_DAY. */
+enum router_pay models_pay(const struct tree *tree, const struct config *config, int64_t wall_ms,
+                           char *why);
+
+#endif
