@@ -158,7 +158,7 @@ static void look_at_chain(const struct config *config, bool probe)
 
     if (tls_roots_load(roots, why) != 0)
         problem(roots, why);
-    if (models_read(&models, config, false, false, why) != 0)
+    if (models_read(&models, config, false, warn, why) != 0)
         return; /* config_check() has told */
     if (models.chain.count == 0)
         problem("LLM_CHAIN", "none of its hops can be asked");

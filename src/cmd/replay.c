@@ -297,7 +297,7 @@ static int begin(const struct command *self, struct replay *r)
 
     loop_init(&r->loop);
     router_init(&r->router, &r->loop, &router_ops, r, 0);
-    if (config_check(r->config, why) != 0 || models_read(&models, r->config, true, false, why) != 0)
+    if (config_check(r->config, why) != 0 || models_read(&models, r->config, true, NULL, why) != 0)
         return command_fail(self, EX_CONFIG, why, NULL);
     router_set_chain(&r->router, &models.chain, 0);
     config_planner(r->config, true, &settings);

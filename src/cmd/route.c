@@ -257,7 +257,7 @@ static int ask(const struct command *self, struct route *r)
 {
     char why[CHAIN_WHY_MAX];
 
-    if (models_read(&r->models, r->config, false, true, why) != 0)
+    if (models_read(&r->models, r->config, false, models_log_skipped, why) != 0)
         return command_fail(self, EX_CONFIG, "LLM_CHAIN", why);
     leave_out_rules(&r->models.chain);
     if (r->models.chain.count == 0)

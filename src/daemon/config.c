@@ -474,7 +474,7 @@ int config_check(const struct config *config, char *why)
     static struct models models;
     char reason[CHAIN_WHY_MAX];
 
-    if (models_read(&models, config, false, false, reason) == 0)
+    if (models_read(&models, config, false, NULL, reason) == 0)
         return 0;
     return refuse(&load, SETTING_LLM_CHAIN, entry->text, entry->origin, reason);
 }

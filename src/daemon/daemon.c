@@ -109,7 +109,7 @@ static int set_chain(struct daemon *d, char *why)
 {
     struct models *models = &d->chains[d->config == &d->configs[1]];
 
-    if (models_read(models, d->config, d->options->offline, true, why) != 0)
+    if (models_read(models, d->config, d->options->offline, models_log_skipped, why) != 0)
         return -1;
     d->models = models;
     router_set_chain(&d->router, &models->chain, models->cold_ms);

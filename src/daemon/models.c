@@ -34,7 +34,13 @@ static enum setting_key ollama_base(const struct config *config)
                                                               : SETTING_OLLAMA_HOST;
 }
 
-int models_read(struct models *out, const struct config *config, bool offline, bool log, char *why)
+void models_log_skipped(const char *label, const char *reason)
+{
+    LOG(LOG_WARNING, "hop_skipped", LOG_STR("hop", label), LOG_STR("reason", reason));
+}
+
+int models_read(struct models *out, const struct config *config, bool offline,
+                void (*skipped)(const char *label, const char *reason), char *why)
 {
     out->settings = (struct chain_settings){
         .ollama = server(config, ollama_base(config), SETTINGS),
@@ -44,7 +50,7 @@ int models_read(struct models *out, const struct config *config, bool offline, b
         .local_only = config_number(config, SETTING_LOCAL_ONLY) != 0,
     };
     out->cold_ms = config_number(config, SETTING_OLLAMA_COLD_SECONDS) * 1000;
-    return chain_parse(&out->chain, config_chain(config, offline), &out->settings, log, why);
+    return chain_parse(&out->chain, config_chain(config, offline), &out->settings, skipped, why);
 }
 
 bool models_ask_servers(const struct models *models)

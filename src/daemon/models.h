@@ -15,9 +15,12 @@ struct models {
     int64_t cold_ms; /* OLLAMA_COLD_SECONDS */
 };
 
-/* offline: only hops that need no network. log: what is left out is logged. 0, or -1 and what is
+/* offline: only hops that need no network. skipped as chain_parse() has it. 0, or -1 and what is
  * wrong with the chain in why (CHAIN_WHY_MAX bytes). */
-int models_read(struct models *out, const struct config *config, bool offline, bool log, char *why);
+int models_read(struct models *out, const struct config *config, bool offline,
+                void (*skipped)(const char *label, const char *reason), char *why);
+/* Logs what was left out: for models_read(). */
+void models_log_skipped(const char *label, const char *reason);
 
 /* Does any hop talk to a server? */
 bool models_ask_servers(const struct models *models);

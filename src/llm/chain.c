@@ -1,7 +1,6 @@
 #include "llm/chain.h"
 
 #include "base/buf.h"
-#include "base/log.h"
 #include "base/number.h"
 #include "llm/anthropic.h"
 #include "llm/ollama.h"
@@ -195,7 +194,7 @@ static int parse_all(struct chain *out, struct span text, const struct chain_set
 }
 
 int chain_parse(struct chain *out, struct span text, const struct chain_settings *settings,
-                bool log, char *why)
+                void (*skipped)(const char *label, const char *reason), char *why)
 {
     unsigned kept = 0;
 
@@ -205,9 +204,8 @@ int chain_parse(struct chain *out, struct span text, const struct chain_settings
         const char *reason = why_skipped(&out->hops[i], settings);
         if (reason == NULL)
             out->hops[kept++] = out->hops[i];
-        else if (log)
-            LOG(LOG_WARNING, "hop_skipped", LOG_STR("hop", out->hops[i].label),
-                LOG_STR("reason", reason));
+        else if (skipped != NULL)
+            skipped(out->hops[i].label, reason);
     }
     out->count = kept;
     return 0;

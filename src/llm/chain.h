@@ -22,9 +22,9 @@ struct chain {
 #define CHAIN_WHY_MAX 128
 
 /* 0, or -1 and a reason in why (CHAIN_WHY_MAX bytes). A hop that is no mistake but cannot be asked
- * (no key, no base, LOCAL_ONLY) is left out, with a log line `hop_skipped` where log is set; none
- * at all may be left. No label is there twice. */
+ * (no key, no base, LOCAL_ONLY) is left out, and told where skipped is not NULL; none at all may be
+ * left. No label is there twice. */
 int chain_parse(struct chain *out, struct span text, const struct chain_settings *settings,
-                bool log, char *why);
+                void (*skipped)(const char *label, const char *reason), char *why);
 
 #endif

@@ -16,8 +16,8 @@
 
 static struct cert *cert_of(const br_x509_class *const *vtable)
 {
-    /* NOLINTNEXTLINE(bugprone-casting-through-void): it is the first member. */
-    return (struct cert *)(void *)(uintptr_t)vtable;
+    /* It is the first member. */
+    return (struct cert *)(uintptr_t)vtable;
 }
 
 static const br_x509_class **chain_of(struct cert *c)
@@ -82,7 +82,7 @@ static void end_cert(const br_x509_class **vtable)
     if (chain->err == BR_ERR_X509_EXPIRED && !c->dated)
         note_dates(c);
     /* Its issuer's name was kept for the next certificate to have it, its own was the last read. */
-    if (chain->err == 0 && c->shown == 0)
+    if (c->shown == 0)
         c->self_signed = memcmp(chain->current_dn_hash, chain->saved_dn_hash, DN_HASH_BYTES) == 0;
     c->shown++;
 }

@@ -330,7 +330,7 @@ static enum step move(struct tls *t, int fd, unsigned state)
 {
     enum step step = BLOCKED;
 
-    if ((state & BR_SSL_SENDREC) != 0 && t->send_error == 0)
+    if ((state & BR_SSL_SENDREC) != 0)
         step = send_records(t, fd);
     if (step != MOVED && (state & BR_SSL_RECVREC) != 0)
         step = receive_records(t, fd);
@@ -352,15 +352,13 @@ static int events_of(struct tls *t, unsigned state)
     return events;
 }
 
-/* The engine's state, but that nothing is read behind a close_notify; opens the connection. */
+/* The engine's state; the first that has room for plain bytes opens the connection. */
 static unsigned state_of(struct tls *t)
 {
     unsigned state = br_ssl_engine_current_state(&t->client.eng);
 
     if (!t->handshaken && (state & (BR_SSL_SENDAPP | BR_SSL_RECVAPP)) != 0)
         note_open(t);
-    if (t->client.eng.shutdown_recv != 0)
-        state &= ~(unsigned)BR_SSL_RECVREC;
     return state;
 }
 

@@ -1,5 +1,6 @@
 """After start-up nobody allocates: the whole program, linked with an allocator that ends it."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -8,6 +9,8 @@ import subprocess
 import pytest
 
 from agent import Agent, fault, wait_for
+from chain import LABEL, chain, hosts, servers, tried
+from steps import error, refusal
 
 
 @pytest.fixture
@@ -57,3 +60,27 @@ def test_operators_commands_allocate_nothing(guarded, tree):
     for command in (["pending"], ["pending", "--json"], ["show", "container-restart-solaria-web"],
                     ["status"], ["check"], ["version"], ["healthcheck"]):
         guarded.cmd(*command)
+
+
+@pytest.mark.parametrize("base", ["addresses", "names"])
+def test_calls_allocate_nothing(guarded, tree, mocks, certificates, tmp_path, base):
+    """Plain, over TLS, tried again, rejected. Names are looked up by a child, which may allocate."""
+    name = "models.test" if base == "names" else None
+    mock = mocks(name=name).on("/api/chat", refusal())
+    secure = mocks(tls=certificates.p256, name=name)
+    secure.on("/v1/messages", error(529), error(400), model="claude-haiku-4-5")
+    env = {**servers(mock, "ollama@5", "anthropic@2", "sonnet"), "ANTHROPIC_API_BASE": secure.url,
+           "SSL_CERT_FILE": certificates.roots}
+    with hosts(tmp_path, **{"models.test": "127.0.0.1"}) if name else contextlib.nullcontext(()) as prefix:
+        tree.event()
+        tree.event(service="db")
+        guarded.run_once(env=env, prefix=prefix)
+        for action in tree.actions().values():
+            assert tried(action["details"]["attempts"])[-1] == (LABEL["sonnet"], "success")
+        daemon = guarded.start(env={**env, "LLM_CHAIN": chain("openai", "sonnet")},
+                               prefix=prefix)
+        for number in range(20):
+            tree.event(service=f"s{number}")
+        daemon.wait_log("proposed", count=20)
+        guarded.cmd("check", "--probe", env=env, prefix=prefix)
+    assert len(mock.asked("/v1/chat/completions")) == 20 and secure.connections[0].tls_version == "TLSv1.2"

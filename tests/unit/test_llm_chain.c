@@ -29,6 +29,11 @@ static struct chain_settings settings;
 /* What parsing text logs; the caller's until the next call. */
 static const char *logged;
 
+static void tell(const char *label, const char *reason)
+{
+    LOG(LOG_WARNING, "hop_skipped", LOG_STR("hop", label), LOG_STR("reason", reason));
+}
+
 static int parse_with(const char *text, bool log)
 {
     static char line[4096];
@@ -36,7 +41,7 @@ static int parse_with(const char *text, bool log)
     assert_int_equal(pipe(ends), 0);
     log_init(LOG_INFO, LOG_JSON);
     log_to(ends[1]);
-    int result = chain_parse(&chain, span_of(text), &settings, log, why);
+    int result = chain_parse(&chain, span_of(text), &settings, log ? tell : NULL, why);
     log_to(-1);
     assert_int_equal(close(ends[1]), 0);
     ssize_t n = read(ends[0], line, sizeof(line) - 1);
@@ -267,7 +272,7 @@ static void test_items(void **state)
         }
         size_t n = strlen(cases[i].text);
         const char *p = guard_put(&g, cases[i].text, n);
-        assert_int_equal(chain_parse(&chain, (struct span){p, n}, &settings, false, why), result);
+        assert_int_equal(chain_parse(&chain, (struct span){p, n}, &settings, NULL, why), result);
     }
     guard_close(&g);
     assert_int_equal(parse("nonsense@7"), -1);
@@ -286,7 +291,7 @@ static void test_the_longest_model(void **state)
     assert_int_equal(parse(text), -1);
     assert_true(strlen(why) < CHAIN_WHY_MAX);
     memset(text, 'x', sizeof(text));
-    assert_int_equal(chain_parse(&chain, (struct span){text, sizeof(text)}, &settings, false, why),
+    assert_int_equal(chain_parse(&chain, (struct span){text, sizeof(text)}, &settings, NULL, why),
                      -1);
     assert_true(strlen(why) < CHAIN_WHY_MAX);
     assert_non_null(strstr(why, "xxx...\": the provider must be"));

@@ -36,6 +36,13 @@
 
 static bool no_fork, slow_death, orphaned;
 static unsigned forks;
+static int read_error;
+
+ssize_t read(int fd, void *out, size_t n)
+{
+    errno = read_error;
+    return read_error != 0 ? -1 : syscall(SYS_read, fd, out, n);
+}
 
 pid_t fork(void)
 {
@@ -81,23 +88,41 @@ static void add(union resolve_address *found, unsigned cap, unsigned *count, con
     ++*count;
 }
 
-static void write_raw(size_t n)
+/* What no look-up of ours would write. */
+static _Noreturn void write_raw(const void *bytes, size_t n)
 {
-    char bytes[600];
-
-    memset(bytes, 'x', sizeof(bytes));
     for (int fd = 0; fd < 64; fd++)
-        if (fcntl(fd, F_GETFL) >= 0 && write(fd, bytes, n) < 0)
+        if (fcntl(fd, F_GETFL) >= 0 && write(fd, bytes, n) != (ssize_t)n)
             _exit(1);
     _exit(0);
+}
+
+static _Noreturn void write_answer(uint32_t count, sa_family_t family)
+{
+    struct {
+        uint32_t result;
+        uint32_t count;
+        union resolve_address found[RESOLVE_ADDRESSES_MAX];
+    } answer;
+
+    memset(&answer, 'x', sizeof(answer));
+    answer.result = LOOKUP_FOUND;
+    answer.count = count;
+    for (size_t i = 0; i < COUNT(answer.found); i++)
+        answer.found[i].any.sa_family = i == 0 ? AF_INET : family;
+    write_raw(&answer, sizeof(answer));
 }
 
 enum lookup_result lookup_name(const char *host, union resolve_address *found, unsigned cap,
                                unsigned *count)
 {
+    static const char bytes[600];
     char words[1024], *rest = NULL;
 
     *count = 0;
+    unsigned left = alarm(0);
+    if (left < RESOLVE_LIMIT_MS / 1000 || left > RESOLVE_LIMIT_MS / 1000 + 1)
+        _exit(1);
     if (strcmp(host, "absent") == 0)
         return LOOKUP_NO_NAME;
     if (strcmp(host, "silent") == 0)
@@ -114,9 +139,15 @@ enum lookup_result lookup_name(const char *host, union resolve_address *found, u
     if (strcmp(host, "ends") == 0)
         _exit(0);
     if (strcmp(host, "short") == 0)
-        write_raw(20);
+        write_raw(bytes, 20);
     if (strcmp(host, "long") == 0)
-        write_raw(600);
+        write_raw(bytes, sizeof(bytes));
+    if (strcmp(host, "too-many") == 0)
+        write_answer(RESOLVE_ADDRESSES_MAX + 1, AF_INET);
+    if (strcmp(host, "many") == 0)
+        write_answer(RESOLVE_ADDRESSES_MAX, AF_INET);
+    if (strcmp(host, "no-family") == 0)
+        write_answer(2, AF_UNIX);
     if (strcmp(host, "slow") == 0)
         (void)usleep(50000);
     snprintf(words, sizeof(words), "%s", script);
@@ -220,6 +251,7 @@ static void expect(struct ask *a, const char *host, const char *addresses)
 {
     assert_int_equal(start(a, host), RESOLVE_STARTED);
     assert_int_equal(a->calls, 0);
+    assert_int_equal(a->r.count, 0);
     wait_done(a);
     assert_true(a->found);
     assert_null(a->r.error);
@@ -366,6 +398,8 @@ static void test_errors(void **state)
         {"ends", "the look-up broke off"},
         {"short", "the look-up's answer is malformed"},
         {"long", "the look-up's answer is malformed"},
+        {"too-many", "the look-up's answer is malformed"},
+        {"no-family", "the look-up's answer is malformed"},
         {"empty", "the name server gives no usable address"},
     };
 
@@ -377,6 +411,23 @@ static void test_errors(void **state)
     /* Nothing of it is kept. */
     script = "192.0.2.1";
     expect(&one, "lies", "192.0.2.1");
+}
+
+/* Of the child's bytes nothing is taken over but what an address is. */
+static void test_raw(void **state)
+{
+    (void)state;
+    expect(&one, "many",
+           "120.120.120.120 120.120.120.120 120.120.120.120 120.120.120.120 "
+           "120.120.120.120 120.120.120.120 120.120.120.120 120.120.120.120");
+}
+
+static void test_unreadable(void **state)
+{
+    (void)state;
+    read_error = EIO;
+    expect_error(&one, "absent", "the look-up broke off");
+    read_error = 0;
 }
 
 static void test_slow(void **state)
@@ -688,6 +739,8 @@ int main(void)
         TEST(test_scope),
         TEST(test_errors),
         TEST(test_slow),
+        TEST(test_raw),
+        TEST(test_unreadable),
         TEST(test_hangs),
         TEST(test_cancel),
         TEST(test_fresh),

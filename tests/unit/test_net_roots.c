@@ -180,6 +180,10 @@ static void test_marks(void **state)
     dn_class.update(&context.vtable, bytes, sizeof(bytes));
     dn_class.out(&context.vtable, hash);
     assert_memory_not_equal(hash, bytes + 1, sizeof(hash));
+    dn_class.init(&context.vtable);
+    dn_class.update(&context.vtable, "0123456789abcdefg", DN_MARK_BYTES);
+    dn_class.out(&context.vtable, hash);
+    assert_memory_not_equal(hash, "123456789abcdefg", sizeof(hash));
     dn_begin((struct dn *)&context);
     dn_append((struct dn *)&context, bytes, sizeof(bytes));
     dn_mark((struct dn *)&context, mark);
@@ -333,6 +337,18 @@ static void test_bad_among_good(void **state)
     }
 }
 
+static void test_first_reason(void **state)
+{
+    (void)state;
+    text[0] = '\0';
+    add_bad("ed25519");
+    add_root("A");
+    add_bad("short");
+    assert_int_equal(load(), 0);
+    assert_string_equal(why, "2 of 3 certificates are of no use: a kind of key that BearSSL does "
+                             "not have");
+}
+
 static void test_passed_over(void **state)
 {
     static const char *const others[] = {
@@ -386,7 +402,11 @@ static void test_line_ends(void **state)
     text[strlen(text) - 1] = '\0'; /* the last line's */
     assert_int_equal(load(), 0);
     assert_int_equal(added(), 1);
+    /* Cut short, within a line and between two. */
     text[strlen(text) / 2] = '\0';
+    assert_int_equal(load(), -1);
+    assert_string_equal(why, "1 of 1 certificates are of no use: damaged PEM");
+    *(strrchr(text, '\n') + 1) = '\0';
     assert_int_equal(load(), -1);
     assert_string_equal(why, "1 of 1 certificates are of no use: damaged PEM");
 }
@@ -466,9 +486,12 @@ static unsigned fill(unsigned count, size_t rsa_bytes)
     return count;
 }
 
+#define ROOT_BYTES(modulus) ((modulus) + 3 + DN_MARK_BYTES)
+
 static void test_room(void **state)
 {
-    unsigned built_in, large = TLS_ROOT_BYTES / (TLS_RSA_BYTES_MAX + 3 + DN_MARK_BYTES);
+    unsigned built_in;
+    size_t modulus = TLS_RSA_BYTES_MAX;
 
     (void)state;
     (void)roots_count(&built_in);
@@ -482,10 +505,15 @@ static void test_room(void **state)
     assert_string_equal(why, "too many roots: 512 is the most, with those built in");
     assert_int_equal(added(), 0);
 
-    fill(large, TLS_RSA_BYTES_MAX);
+    /* What is left has room for one more key, but not for its mark. */
+    while (TLS_ROOT_BYTES % ROOT_BYTES(modulus) < modulus + 3)
+        modulus--;
+    assert_true(modulus > TLS_RSA_BYTES_MIN);
+    unsigned large = (unsigned)(TLS_ROOT_BYTES / ROOT_BYTES(modulus));
+    fill(large, modulus);
     assert_int_equal(load(), 0);
     assert_int_equal(added(), large);
-    fill(large + 1, TLS_RSA_BYTES_MAX);
+    fill(large + 1, modulus);
     assert_int_equal(load(), -1);
     assert_string_equal(why, "too many roots: 64 KiB of keys is the most");
     assert_int_equal(added(), 0);
@@ -553,6 +581,7 @@ int main(void)
         cmocka_unit_test(test_no_ca),
         cmocka_unit_test(test_whole_distribution),
         cmocka_unit_test(test_bad_among_good),
+        cmocka_unit_test(test_first_reason),
         cmocka_unit_test(test_passed_over),
         cmocka_unit_test(test_line_ends),
         cmocka_unit_test(test_no_file),
