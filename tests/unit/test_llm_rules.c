@@ -252,7 +252,6 @@ static void test_the_provider(void **state)
     const char *want = propose();
     assert_true(span_is((struct span){call.text, call.text_len}, want));
     assert_string_equal(rules_provider.name, "rules");
-    assert_false(rules_provider.paid);
     assert_null(rules_provider.cancel);
 }
 
