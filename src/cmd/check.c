@@ -158,6 +158,8 @@ static void look_at_chain(const struct config *config, bool probe)
 
     if (tls_roots_load(roots, why) != 0)
         problem(roots, why);
+    else if (why[0] != '\0')
+        warn(roots, why);
     if (models_read(&models, config, false, warn, why) != 0)
         return; /* config_check() has told */
     if (models.chain.count == 0)

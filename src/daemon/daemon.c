@@ -112,8 +112,11 @@ static int set_chain(struct daemon *d, char *why)
     if (models_read(models, d->config, d->options->offline, models_log_skipped, why) != 0)
         return -1;
     d->models = models;
+    if (models->chain.count == 0)
+        LOG(LOG_ERROR, "chain_is_empty", LOG_STR("reason", "none of its hops can be asked"),
+            LOG_SPAN("chain", config_chain(d->config, d->options->offline)));
     router_set_chain(&d->router, &models->chain, models->cold_ms);
-    models_load_roots(d->config);
+    models_renew(d->config);
     return 0;
 }
 

@@ -61,13 +61,14 @@ bool models_ask_servers(const struct models *models)
     return false;
 }
 
-void models_load_roots(const struct config *config)
+void models_renew(const struct config *config)
 {
     const char *path = config_text(config, SETTING_SSL_CERT_FILE);
     char why[CHAIN_WHY_MAX];
 
     http_close_idle();
-    if (tls_roots_load(path, why) != 0)
+    resolve_forget();
+    if (tls_roots_load(path, why) != 0 || why[0] != '\0')
         LOG(LOG_WARNING, "roots_left_out", LOG_STR("file", path), LOG_STR("reason", why));
 }
 

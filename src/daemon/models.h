@@ -25,9 +25,9 @@ void models_log_skipped(const char *label, const char *reason);
 /* Does any hop talk to a server? */
 bool models_ask_servers(const struct models *models);
 
-/* Reads SSL_CERT_FILE into the roots, and logs what cannot be used; connections that nobody uses
- * are closed. No call is under way. */
-void models_load_roots(const struct config *config);
+/* Nothing of an earlier configuration stays: idle connections are closed, addresses forgotten, the
+ * roots of SSL_CERT_FILE read (what of them cannot be used is logged). No call is under way. */
+void models_renew(const struct config *config);
 
 /* For router_ops.pay: counts a paid call against CLOUD_CALLS_PER_DAY. */
 enum router_pay models_pay(const struct tree *tree, const struct config *config, int64_t wall_ms,

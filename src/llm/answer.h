@@ -24,7 +24,7 @@ enum llm_outcome {
 const char *llm_outcome_text(enum llm_outcome outcome);
 
 #define LLM_MODEL_MAX 96 /* bytes of "provider/model" */
-#define LLM_ERROR_MAX 127
+#define LLM_ERROR_MAX 223
 
 struct llm_attempt {
     char model[LLM_MODEL_MAX + 1];

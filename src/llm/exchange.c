@@ -108,10 +108,15 @@ void exchange_refused(struct llm_call *call, const char *message)
 
 /* ---- Reading ---- */
 
-/* Of the answer that is being read, in this one thread: its values, and whether the key that was
- * sent stands in it. */
+/* Of the answer that is being read, in this one thread: its values, and the key that was sent. */
 static jsmntok_t tokens[LLM_ANSWER_TOKENS_MAX];
-static bool repeats_key;
+static const char *key_sent;
+
+/* A text that the key stands in is shown to nobody. */
+static bool tells_key(const char *text)
+{
+    return key_sent[0] != '\0' && strstr(text, key_sent) != NULL;
+}
 
 static enum json_error read_body(const struct llm_call *call, struct json *doc)
 {
@@ -128,12 +133,12 @@ bool exchange_says(const struct json *doc, json_ref ref, const char *text)
 
 void exchange_shown(const struct json *doc, json_ref ref, char *dst, size_t cap)
 {
-    char said[LLM_ERROR_MAX + 1];
-    char storage[4 * sizeof(said)]; /* what grows most as an escape is one byte: \x01 */
+    char said[LLM_HEADERS_MAX + LLM_ERROR_MAX]; /* a key that begins in what is shown ends in it */
+    char storage[4 * sizeof(said)];             /* what grows most as an escape is one byte: \x01 */
     struct buf b;
 
     dst[0] = '\0';
-    if (repeats_key || json_string_cut(doc, ref, said, sizeof(said)) <= 0)
+    if (json_string_cut(doc, ref, said, sizeof(said)) <= 0 || tells_key(said))
         return;
     buf_init(&b, storage, sizeof(storage));
     escape_text(&b, span_of(said));
@@ -163,6 +168,8 @@ static void take_request_id(struct llm_call *call)
     const char *id = call->http.parse.request_id;
 
     call->request_id[0] = '\0';
+    if (tells_key(id) || strlen(id) == HTTP_VALUE_MAX) /* perhaps cut, and then who knows what of */
+        return;
     for (const char *c = id; *c != '\0'; c++)
         if (*c < '!' || *c > '~')
             return;
@@ -196,7 +203,7 @@ static void read_refusal(struct llm_call *call)
 const struct exchange *exchange_read(struct llm_call *call)
 {
     call->status = call->http.parse.status;
-    repeats_key = key_of(call)[0] != '\0' && body_holds(call, key_of(call));
+    key_sent = key_of(call);
     take_request_id(call);
     if (call->status == 200)
         read_answer(call);

@@ -506,11 +506,18 @@ void conclude_answer(struct planner *p, unsigned number, const struct llm_answer
                      struct now now)
 {
     struct planner_slot *slot = &p->slots[number];
-    char why[PROPOSAL_WHY_MAX] = "every hop was rejected";
+    char why[PROPOSAL_WHY_MAX];
     slot->answer = *answer;
     slot->answer.object = (struct span){0};
     slot->work->free_only |= answer->paid_rejected;
-    if (!answer->success || proposal_parse(&slot->proposal, answer->object, why) != 0) {
+    if (!answer->success) {
+        delay_for_chain(p, slot->work,
+                        answer->attempt_count > 0 ? "every hop was rejected"
+                                                  : "the chain has no hop that can be asked",
+                        now);
+        return;
+    }
+    if (proposal_parse(&slot->proposal, answer->object, why) != 0) {
         delay_for_chain(p, slot->work, why, now);
         return;
     }

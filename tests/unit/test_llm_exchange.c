@@ -410,7 +410,7 @@ static void test_messages(void **state)
         {"{\"error\":{\"type\":\"x\"},\"message\":\"beside\"}", "HTTP 500: beside"},
         {"{\"error\":\"\\u001b[31mred\\n\\u202e\\u0000\"}",
          "HTTP 500: \\x1b[31mred\\n\\u202e\\u0000"},
-        {"{\"error\":\"" X50 X50 X50 "\"}", "HTTP 500: " X50 X50 "xxxxxxxxxxxxxx..."},
+        {"{\"error\":\"" X50 X50 X50 X50 X50 "\"}", "HTTP 500: " X50 X50 X50 X50 "xxxxxxxxxx..."},
         {"{\"error\":\"\"}", "HTTP 500"},
         {"{\"error\":null}", "HTTP 500"},
         {"{\"error\":[\"a\"]}", "HTTP 500"},
@@ -458,6 +458,17 @@ static void test_the_key_is_never_repeated(void **state)
     fake_start(&provider);
     fake_answer(401, "{\"error\":\"wrong key: sk-secret, said the proxy\"}");
     fake_ended(LLM_HTTP_ERROR, "the key is missing or refused (HTTP 401)");
+    again();
+    fake_answer(401, "{\"error\":\"wrong key: sk\\u002dsecret\"}");
+    fake_ended(LLM_HTTP_ERROR, "the key is missing or refused (HTTP 401)");
+    again();
+    snprintf(fake.call.http.parse.request_id, HTTP_VALUE_MAX + 1, "req-sk-secret");
+    fake_answer(401, "");
+    assert_string_equal(fake.call.request_id, "");
+    again();
+    snprintf(fake.call.http.parse.request_id, HTTP_VALUE_MAX + 1, X50 "0123456789...");
+    fake_answer(401, "");
+    assert_string_equal(fake.call.request_id, "");
 }
 
 static void test_request_ids(void **state)
