@@ -20,7 +20,7 @@ enum conn_stage {
     CONN_FAILED, /* until conn_close(); conn->error says why */
 };
 
-#define CONN_ERROR_MAX 127
+#define CONN_ERROR_MAX 223
 
 /* 1. fd >= 0 exactly from CONN_CONNECTING to CONN_OPEN, and the watch is set then. 2. tls is in use
  * where secured. 3. timer is the deadline of CONN_CONNECTING and CONN_SECURING; in CONN_OPEN it is

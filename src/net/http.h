@@ -38,7 +38,7 @@ enum http_stage {
 /* "connecting", "waiting for the answer", ... */
 const char *http_stage_text(enum http_stage stage);
 
-#define HTTP_ERROR_MAX 127
+#define HTTP_ERROR_MAX 223
 
 struct http_conn;
 

@@ -5,7 +5,6 @@
 
 #include "base/limits.h"
 #include "base/span.h"
-
 #include "net/dn.h"
 
 /* An anchor's name is its mark. A certificate that does not say it is a CA vouches for itself

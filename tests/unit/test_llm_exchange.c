@@ -459,13 +459,16 @@ static void test_the_key_is_never_repeated(void **state)
     fake_answer(401, "{\"error\":\"wrong key: sk-secret, said the proxy\"}");
     fake_ended(LLM_HTTP_ERROR, "the key is missing or refused (HTTP 401)");
     again();
+    fake.server.key = "sk-secret";
     fake_answer(401, "{\"error\":\"wrong key: sk\\u002dsecret\"}");
     fake_ended(LLM_HTTP_ERROR, "the key is missing or refused (HTTP 401)");
     again();
+    fake.server.key = "sk-secret";
     snprintf(fake.call.http.parse.request_id, HTTP_VALUE_MAX + 1, "req-sk-secret");
     fake_answer(401, "");
     assert_string_equal(fake.call.request_id, "");
     again();
+    fake.server.key = "sk-secret";
     snprintf(fake.call.http.parse.request_id, HTTP_VALUE_MAX + 1, X50 "0123456789...");
     fake_answer(401, "");
     assert_string_equal(fake.call.request_id, "");
