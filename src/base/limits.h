@@ -141,7 +141,7 @@
  * warmed. */
 #define LLM_ATTEMPTS_MAX 26
 #define LLM_MESSAGES_MAX 16     /* of a conversation given to `route` */
-#define LLM_REQUEST_MAX 98304  /* bytes of a request: a masked prompt, escaped, and the schema */
+#define LLM_REQUEST_MAX 98304   /* bytes of a request: a masked prompt, escaped, and the schema */
 #define LLM_HEADERS_MAX 1024    /* bytes: a key of 512 and what goes with it */
 #define LLM_PATH_MAX 319        /* bytes: a model's name, escaped, and what goes before it */
 #define LLM_ANSWER_DEPTH_MAX 16 /* nesting of the JSON that a provider answers */

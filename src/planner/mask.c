@@ -198,11 +198,11 @@ static struct secret named(struct span s)
     while (at < s.n && strchr("\\\"'", s.p[at]) != NULL)
         at++;
     at += blanks(skip(s, at));
-    char mark = at < s.n ? s.p[at] : '\0';
-    bool is_assigned = mark == '=' || mark == ':';
+    bool is_equated = at < s.n && s.p[at] == '=';
+    bool is_assigned = is_equated || (at < s.n && s.p[at] == ':');
     if (!is_assigned && (!is_option || at == n))
         return no_secret;
-    if (!is_secret_name(name) && (mark != '=' || !ends(name, "key")))
+    if (!is_secret_name(name) && (!is_equated || !ends(name, "key")))
         return no_secret;
     if (is_assigned) {
         at++;

@@ -752,6 +752,12 @@ static void test_last_error(void **state)
     open_conn("name", false);
     wait_failure("connecting to 192.0.2.1 port %u: Network is unreachable");
     assert_int_equal(close(refuses), 0);
+    conn_close(&conn);
+    resolve_forget();
+    addresses = "192.0.2.2 192.0.2.1";
+    changes = 0;
+    open_conn("name", false);
+    wait_failure("connecting to 192.0.2.1 port %u: Network is unreachable");
 }
 
 /* The address that does not answer gets its share of the time. */
@@ -967,6 +973,35 @@ static void test_end(void **state)
     assert_quiet();
 }
 
+/* Read in one go, it is not told of again. */
+static void test_end_at_once(void **state)
+{
+    char bytes[16];
+    size_t n;
+
+    (void)state;
+    open_plain();
+    say("last");
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    wait_change();
+    assert_int_equal(read_conn(bytes, sizeof(bytes), &n), CONN_READ_SOME);
+    expect_read_result(CONN_READ_END);
+    assert_quiet();
+}
+
+/* Of an error alone there is nothing to wait for until somebody has looked. */
+static void test_error_alone(void **state)
+{
+    (void)state;
+    open_plain();
+    changes = 0;
+    conn.watch.ready(&loop, conn.watch.arg, POLLERR);
+    assert_int_equal(changes, 1);
+    assert_int_equal(conn.watch.events, 0);
+    expect_read_result(CONN_READ_LATER);
+    assert_int_equal(conn.watch.events, POLLIN);
+}
+
 static void reset_peer(void)
 {
     const struct linger now = {.l_onoff = 1};
@@ -987,13 +1022,16 @@ static void test_reset(void **state)
     expect_read_result(CONN_READ_FAILED);
     expect_failure("reading from 127.0.0.1 port %u: Connection reset by peer");
     expect_read_result(CONN_READ_FAILED);
+    assert_int_equal(write_conn("x", 1), -1);
+    expect_failure("reading from 127.0.0.1 port %u: Connection reset by peer");
     conn_close(&conn);
     changes = 0;
     open_plain();
     reset_peer();
     assert_int_equal(write_conn("x", 1), -1);
     expect_failure("writing to 127.0.0.1 port %u: Connection reset by peer");
-    assert_int_equal(write_conn("x", 1), -1);
+    expect_read_result(CONN_READ_FAILED);
+    expect_failure("writing to 127.0.0.1 port %u: Connection reset by peer");
 }
 
 /* Without SIGPIPE. */
@@ -1082,7 +1120,7 @@ static void test_room(void **state)
 
 static void begin_tls(void)
 {
-    addresses = "127.0.0.1";
+    addresses = "127.0.0.1 127.0.0.2";
     open_conn("name", true);
     while (conn.stage != CONN_SECURING)
         turn();
@@ -1291,6 +1329,8 @@ int main(void)
         TEST(test_close_within),
         TEST(test_told_once),
         TEST(test_end),
+        TEST(test_end_at_once),
+        TEST(test_error_alone),
         TEST(test_reset),
         TEST(test_write_after_end),
         TEST(test_room),
