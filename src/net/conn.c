@@ -293,7 +293,6 @@ int conn_open(struct conn *conn, struct loop *loop, const struct url *url, int64
     conn->fd = -1;
     conn->deadline_ms = deadline_ms;
     conn->address = 0;
-    conn->secured = false;
     conn->watch = (struct loop_watch){.ready = ready, .arg = conn};
     conn->timer = (struct loop_timer){.due = due, .arg = conn};
     conn->resolve.done = resolved;

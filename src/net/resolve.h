@@ -40,8 +40,9 @@ enum resolve_start {
     RESOLVE_FAILED,  /* r->error; done() does not come */
 };
 
-/* A look-up ends by the earlier of deadline_ms (boot clock) and RESOLVE_LIMIT_MS from now. r->done
- * and r->arg stand before. */
+/* A look-up ends by the earlier of deadline_ms (boot clock) and RESOLVE_LIMIT_MS from now; where a
+ * last good answer is at hand, by RESOLVE_KNOWN_LIMIT_MS or with half of the time left to use it.
+ * r->done and r->arg stand before. */
 enum resolve_start resolve_start(struct resolve *r, struct loop *loop, const char *host,
                                  int64_t deadline_ms);
 void resolve_cancel(struct resolve *r);
