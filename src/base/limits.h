@@ -189,6 +189,7 @@
 #define RESOLVE_NAMES_MAX 8         /* names remembered: a chain has a few */
 #define RESOLVE_ADDRESSES_MAX 8     /* of a name */
 #define RESOLVE_LIMIT_MS 5000       /* a look-up; the C library asks twice in that time */
+#define LOOKUP_MORE_MS 1000         /* of it for IPv6 addresses, where there are IPv4 ones */
 #define RESOLVE_KNOWN_LIMIT_MS 1800 /* with a last good answer at hand (RFC 8767, section 5) */
 #define RESOLVE_RETRY_MS 60000      /* so long it serves, when the resolver gave none */
 #define RESOLVE_FRESH_MS                                                                           \

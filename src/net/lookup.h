@@ -11,8 +11,8 @@ enum lookup_result {
     LOOKUP_FAILED,
 };
 
-/* Up to cap addresses in the order in which the C library would try them, ports 0, *count of them:
- * at least one where the result is LOOKUP_FOUND. */
+/* Up to cap addresses, IPv4 before IPv6, ports 0, *count of them: at least one where the result is
+ * LOOKUP_FOUND. */
 enum lookup_result lookup_name(const char *host, union resolve_address *found, unsigned cap,
                                unsigned *count);
 

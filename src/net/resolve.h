@@ -26,7 +26,7 @@ struct resolve {
     pid_t child; /* 0 = none runs */
     struct loop_watch watch;
     struct loop_timer timer;
-    /* The answer: IPv6 and IPv4 in turn, the one that worked last time first; ports are 0. */
+    /* The answer: IPv4 and IPv6 in turn, the one that worked last time first; ports are 0. */
     unsigned count;
     union resolve_address found[RESOLVE_ADDRESSES_MAX];
     const char *error; /* plain words, where nothing was found: "no such name", ... */
