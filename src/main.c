@@ -100,7 +100,9 @@ static const struct command commands[] = {
         .text =
             "  Without --prompt, stdin has the messages as JSON: [{\"role\":\"user\",\n"
             "  \"content\":\"...\"}, ...], roles system (first), user, assistant. Exit code 69\n"
-            "  where no model gave an answer. Paid calls are counted as the planner's are.\n"
+            "  where no model gave an answer. Paid calls are counted in the tree, as the\n"
+            "  planner's are. A proposal is asked for with the planner's instructions, where\n"
+            "  there is no system message.\n"
             "  --prompt TEXT     one message, the user's\n"
             "  --schema NAME     proposal: only a valid proposal is an answer (the default);\n"
             "                    none: any text is\n"

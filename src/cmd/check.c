@@ -93,6 +93,8 @@ static void look_at_config(const struct config *config)
 
     if (strcmp(node, "localhost") == 0)
         warn("NODE_NAME", "localhost is every node's name; set it");
+    if (config_is_set(config, SETTING_REDIS_URL))
+        warn("REDIS_URL", "this version does nothing with it, but leaves rules out of the chain");
     if (config_number(config, SETTING_HEARTBEAT_SECONDS) >= 300)
         warn("HEARTBEAT_SECONDS", "healthcheck wants a heartbeat younger than 300 s");
     if (config_is_set(config, SETTING_OLLAMA_HOST) &&
@@ -153,13 +155,12 @@ static void hop_told(const char *label, bool well, const char *detail)
 static void look_at_chain(const struct config *config, bool probe)
 {
     static struct models models;
-    const char *roots = config_text(config, SETTING_SSL_CERT_FILE);
     char why[CHAIN_WHY_MAX];
 
-    if (tls_roots_load(roots, why) != 0)
-        problem(roots, why);
+    if (tls_roots_load(config_text(config, SETTING_SSL_CERT_FILE), why) != 0)
+        problem("SSL_CERT_FILE", why);
     else if (why[0] != '\0')
-        warn(roots, why);
+        warn("SSL_CERT_FILE", why);
     if (models_read(&models, config, false, warn, why) != 0)
         return; /* config_check() has told */
     if (models.chain.count == 0)

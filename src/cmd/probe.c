@@ -24,7 +24,7 @@ static const char *detail_of(const struct llm_call *call, int64_t took_ms, struc
         buf_str(b, ", ");
         buf_str(b, call->http.tls_suite);
     } else {
-        buf_str(b, "no TLS");
+        buf_str(b, call->server->url.tls ? "TLS not established" : "no TLS");
     }
     buf_char(b, ')');
     const char *text = buf_text(b);

@@ -324,11 +324,19 @@ static void warn_of_named(const struct load *load, enum setting_key key, const c
 static int refuse_named(const struct load *load, enum setting_key key, const char *because)
 {
     const struct config_entry *entry = &load->config->entry[key];
+    struct buf b;
 
-    if (!load->sources->may_skip_env_file)
-        return refuse(load, key, entry->text, entry->origin, because);
-    warn_of_named(load, key, because);
-    return 0;
+    if (load->sources->may_skip_env_file) {
+        warn_of_named(load, key, because);
+        return 0;
+    }
+    begin_why(load, &b);
+    buf_str(&b, setting_table_at(key)->name);
+    buf_char(&b, '=');
+    put_shown(setting_table_at(key), entry->text, &b);
+    buf_str(&b, ": ");
+    buf_str(&b, because);
+    return end_why(load, &b);
 }
 
 /* A key in a file of its own: its first line. */
@@ -344,7 +352,9 @@ static int take_key(struct load *load, enum setting_key key, const char *path,
     if (line.n > 0 && line.p[line.n - 1] == '\r')
         line.n--;
     int taken = 0;
-    if (result == FILE_OK)
+    if (result == FILE_OK && span_trim(line).n == 0 && origin == CONFIG_KEY_FILE)
+        taken = refuse_named(load, SETTING_ANTHROPIC_API_KEY_FILE, "its first line is empty");
+    else if (result == FILE_OK)
         taken = offer(load, key, span_trim(line), origin);
     else if (origin == CONFIG_KEY_FILE)
         taken = refuse_named(load, SETTING_ANTHROPIC_API_KEY_FILE, file_result_text(result));
@@ -400,7 +410,8 @@ static int take_topology(struct load *load)
     enum file_result result = named_file_read(config_text(load->config, SETTING_TOPOLOGY_FILE),
                                               text, sizeof(text), &n, &st);
     if (result == FILE_TOO_LARGE)
-        return refuse_named(load, SETTING_TOPOLOGY_FILE, "it is longer than 1024 bytes");
+        return refuse_named(load, SETTING_TOPOLOGY_FILE,
+                            "the text in it is longer than 1024 bytes");
     if (result != FILE_OK)
         return refuse_named(load, SETTING_TOPOLOGY_FILE, file_result_text(result));
     if (!utf8_valid((struct span){text, n}) || memchr(text, '\0', n) != NULL)

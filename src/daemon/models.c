@@ -69,7 +69,8 @@ void models_renew(const struct config *config)
     http_close_idle();
     resolve_forget();
     if (tls_roots_load(path, why) != 0 || why[0] != '\0')
-        LOG(LOG_WARNING, "roots_left_out", LOG_STR("file", path), LOG_STR("reason", why));
+        LOG(LOG_WARNING, "roots_left_out", LOG_STR("variable", "SSL_CERT_FILE"),
+            LOG_STR("file", path), LOG_STR("reason", why));
 }
 
 /* number < 0: there is none. A text that does not fit is cut. */
@@ -96,7 +97,8 @@ enum router_pay models_pay(const struct tree *tree, const struct config *config,
     case BUDGET_TAKEN:
         return ROUTER_MAY_PAY;
     case BUDGET_SPENT:
-        put_why(why, "CLOUD_CALLS_PER_DAY is ", limit, ", and they are used up");
+        put_why(why, "CLOUD_CALLS_PER_DAY is ", limit,
+                limit > 0 ? ", and they are used up" : ": nothing is paid for");
         return ROUTER_OVER_BUDGET;
     case BUDGET_FAULT:
         break;

@@ -152,7 +152,7 @@ static const char *why_skipped(const struct router_hop *hop, const struct chain_
     if (hop->server == &settings->openai && settings->openai.url.host[0] == '\0')
         return "OPENAI_API_BASE is not set";
     if (hop->cloud && settings->local_only)
-        return "LOCAL_ONLY is 1";
+        return "LOCAL_ONLY is 1, and its server is not one of the home lab";
     if (hop->server == &settings->anthropic && settings->anthropic.key[0] == '\0')
         return "ANTHROPIC_API_KEY is not set";
     return NULL;

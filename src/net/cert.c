@@ -34,6 +34,7 @@ static void start_chain(const br_x509_class **vtable, const char *server_name)
     c->shown = 0;
     c->self_signed = false;
     c->dated = false;
+    c->flooded = false;
     br_x509_minimal_vtable.start_chain(chain_of(c), c->host);
 }
 
@@ -43,6 +44,12 @@ static void start_cert(const br_x509_class **vtable, uint32_t length)
 
     br_x509_decoder_init(&c->reader, 0, NULL);
     br_x509_minimal_vtable.start_cert(chain_of(c), length);
+    /* Each certificate costs the check of a signature before it is known whether the chain leads to
+     * a root: a stranger must not have it done for ever. After an error BearSSL reads on, idly. */
+    if ((c->shown >= TLS_CHAIN_MAX || length > TLS_CERT_BYTES_MAX) && c->chain.err == 0) {
+        c->chain.err = BR_ERR_X509_LIMIT_EXCEEDED;
+        c->flooded = true;
+    }
 }
 
 static void append(const br_x509_class **vtable, const unsigned char *bytes, size_t n)
@@ -50,7 +57,7 @@ static void append(const br_x509_class **vtable, const unsigned char *bytes, siz
     struct cert *c = cert_of(vtable);
 
     /* Behind an error it would run on, and out of its memory. */
-    if (!c->dated && c->reader.err == 0)
+    if (!c->dated && c->reader.err == 0 && !c->flooded)
         br_x509_decoder_push(&c->reader, bytes, n);
     br_x509_minimal_vtable.append(chain_of(c), bytes, n);
 }
@@ -82,7 +89,7 @@ static void end_cert(const br_x509_class **vtable)
     if (chain->err == BR_ERR_X509_EXPIRED && !c->dated)
         note_dates(c);
     /* Its issuer's name was kept for the next certificate to have it, its own was the last read. */
-    if (c->shown == 0)
+    if (c->shown == 0 && !c->flooded)
         c->self_signed = memcmp(chain->current_dn_hash, chain->saved_dn_hash, DN_HASH_BYTES) == 0;
     c->shown++;
 }
@@ -109,6 +116,20 @@ static const br_x509_class class = {
     .get_pkey = get_pkey,
 };
 
+/* Every CA has an exponent of 3 or 65537; one as long as the modulus makes the check a hundred
+ * times as dear. */
+uint32_t cert_verify_rsa(const unsigned char *x, size_t n, const unsigned char *hash_oid,
+                         size_t hash_n, const br_rsa_public_key *key, unsigned char *hash_out)
+{
+    size_t zeros = 0;
+
+    while (zeros < key->elen && key->e[zeros] == 0)
+        zeros++;
+    if (key->elen - zeros > TLS_EXPONENT_BYTES_MAX)
+        return 0;
+    return br_rsa_i31_pkcs1_vrfy(x, n, hash_oid, hash_n, key, hash_out);
+}
+
 void cert_init(struct cert *c, const char *host, int64_t wall_ms)
 {
     unsigned count;
@@ -122,12 +143,13 @@ void cert_init(struct cert *c, const char *host, int64_t wall_ms)
     c->shown = 0;
     c->self_signed = false;
     c->dated = false;
+    c->flooded = false;
     /* No SHA-1, and no SHA-224, which nobody uses: such signatures are unsupported ones. */
     br_x509_minimal_init(&c->chain, &dn_class, roots, count);
     br_x509_minimal_set_hash(&c->chain, br_sha256_ID, &br_sha256_vtable);
     br_x509_minimal_set_hash(&c->chain, br_sha384_ID, &br_sha384_vtable);
     br_x509_minimal_set_hash(&c->chain, br_sha512_ID, &br_sha512_vtable);
-    br_x509_minimal_set_rsa(&c->chain, &br_rsa_i31_pkcs1_vrfy);
+    br_x509_minimal_set_rsa(&c->chain, cert_verify_rsa);
     br_x509_minimal_set_ecdsa(&c->chain, &curves_all, &br_ecdsa_i31_vrfy_asn1);
     br_x509_minimal_set_minrsa(&c->chain, TLS_RSA_BYTES_MIN);
     br_x509_minimal_set_time(&c->chain, c->days, c->seconds);
@@ -174,6 +196,8 @@ static const char *text_of(const struct cert *c, int error)
         return "the certificate's algorithm is none that BearSSL has (RSA-PSS, Ed25519 and SHA-1 "
                "are not)";
     case BR_ERR_X509_LIMIT_EXCEEDED:
+        if (c->flooded)
+            return "the server's chain is longer than we look at";
         return "a key of the certificate chain is too large: RSA up to 4096 bits is understood";
     case BR_ERR_X509_WEAK_PUBLIC_KEY:
         return "a key of the certificate chain is too short: RSA has to have 2048 bits";

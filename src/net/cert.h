@@ -20,6 +20,7 @@ struct cert {
     uint32_t seconds;               /* and since midnight, UTC */
     unsigned shown;                 /* certificates of the chain; 0 in a resumed session */
     bool self_signed;
+    bool flooded; /* more than a chain is */
     /* Of the certificate whose dates failed. */
     bool dated;
     bool leaf;
@@ -29,6 +30,10 @@ struct cert {
 
 /* For one handshake with host at this time; its name is checked whatever the engine asks for. */
 void cert_init(struct cert *c, const char *host, int64_t wall_ms);
+
+/* br_rsa_pkcs1_vrfy, of keys with an exponent that a CA has. */
+uint32_t cert_verify_rsa(const unsigned char *x, size_t n, const unsigned char *hash_oid,
+                         size_t hash_n, const br_rsa_public_key *key, unsigned char *hash_out);
 
 /* Appends what is wrong with the chain: error is BearSSL's, 33 to 62. */
 void cert_why(struct buf *b, const struct cert *c, int error);

@@ -135,7 +135,7 @@ static void set_profile(br_ssl_client_context *client)
     br_ssl_engine_set_prf_sha384(e, &br_tls12_sha384_prf);
     br_ssl_engine_set_ec(e, &curves_all);
     br_ssl_engine_set_ecdsa(e, &br_ecdsa_i31_vrfy_asn1);
-    br_ssl_engine_set_rsavrfy(e, &br_rsa_i31_pkcs1_vrfy);
+    br_ssl_engine_set_rsavrfy(e, cert_verify_rsa);
     set_ciphers(e);
     /* A server that speaks nothing but HTTP/2 then says so. */
     br_ssl_engine_set_protocol_names(e, protocols, COUNT(protocols));
@@ -367,8 +367,9 @@ static int pump(struct tls *t, int fd)
 {
     unsigned state = state_of(t);
     enum step step = MOVED;
+    unsigned turns_max = t->handshaken ? TLS_TURNS_MAX : TLS_HANDSHAKE_TURNS_MAX;
 
-    for (unsigned turns = 0; step == MOVED && turns < TLS_TURNS_MAX; turns++) {
+    for (unsigned turns = 0; step == MOVED && turns < turns_max; turns++) {
         if (state == BR_SSL_CLOSED)
             return ended(t);
         step = move(t, fd, state);

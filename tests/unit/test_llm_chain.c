@@ -150,7 +150,7 @@ static void test_what_leaves_the_home_lab(void **state)
     assert_string_equal(chain.hops[0].label, "rules");
     assert_int_equal(lines(), 3);
     for (const char *p = logged; (p = strstr(p, "hop_skipped")) != NULL; p++)
-        assert_non_null(strstr(p, "\"reason\":\"LOCAL_ONLY is 1\""));
+        assert_non_null(strstr(p, "\"reason\":\"LOCAL_ONLY is 1, and its server is not one of the home lab\""));
 }
 
 static void test_hops_that_cannot_be_asked_are_left_out_with_one_line_each(void **state)
@@ -173,7 +173,7 @@ static void test_hops_that_cannot_be_asked_are_left_out_with_one_line_each(void 
     assert_non_null(strstr(logged, "OPENAI_API_BASE is not set"));
     assert_int_equal(parse("anthropic/x"), 0);
     assert_int_equal(lines(), 1);
-    assert_non_null(strstr(logged, "LOCAL_ONLY is 1"));
+    assert_non_null(strstr(logged, "LOCAL_ONLY is 1, and its server is not one of the home lab"));
     /* Not a word where none is wanted. */
     assert_int_equal(parse_with("anthropic/x", false), 0);
     assert_int_equal(chain.count, 0);
