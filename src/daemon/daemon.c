@@ -254,6 +254,19 @@ static int run_down(struct daemon *d)
     return d->out_of_timers ? -1 : 0;
 }
 
+/* Who hangs up ends the loading: a run from cron would never find the model warm. */
+static int wait_for_models(struct daemon *d)
+{
+    int64_t until_ms = d->loop.now.boot_ms + d->models->cold_ms;
+
+    while (!is_over(d) && warmup_any(&d->router.warmups) && d->loop.now.boot_ms < until_ms) {
+        if (loop_turn(&d->loop, until_ms - d->loop.now.boot_ms) != 0)
+            return -1;
+        saving_look(d);
+    }
+    return 0;
+}
+
 /* ---- Start and end ---- */
 
 static int take_lock(struct daemon *d, char *why)
@@ -393,7 +406,10 @@ int daemon_run(const struct daemon_options *options, char *why)
     if (code == 0) {
         log_start(d);
         saving_begin(d);
-        code = finish(d, options->once ? run_down(d) : run_on(d));
+        int result = options->once ? run_down(d) : run_on(d);
+        if (result == 0 && options->once)
+            result = wait_for_models(d);
+        code = finish(d, result);
     }
     signals_close(&d->signals, &d->loop);
     tree_close(d->lock);

@@ -13,6 +13,7 @@ struct router_hop {
     bool cloud;       /* what is sent leaves the home lab, and costs: masked, counted, capped */
     int64_t limit_ms; /* of a visit: a call, its retry and the pause before that */
     struct breaker breaker;
+    bool stays_cold; /* its last warm-up failed, and no call has succeeded since: not waited for */
     enum llm_outcome passed_over; /* told last, where it was not asked; else LLM_SUCCESS */
     uint32_t success;             /* answers taken */
     uint32_t fallback;            /* answers rejected */

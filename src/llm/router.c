@@ -171,13 +171,15 @@ static void visit(struct router_ask *ask)
 
 /* ---- Cold models ---- */
 
-/* The model is not there, and is being loaded: true where the question waits for it. */
+/* The model is not there, and is being loaded: true where the question waits for it. However many
+ * questions come, the time of waiting is counted once, from the start of the warm-up. */
 static bool wait_for_model(struct router_ask *ask)
 {
-    int64_t cold_ms = ask->router->cold_ms;
+    const struct router *router = ask->router;
+    int64_t until_ms = warmup_began(&router->warmups, hop_of(ask)) + router->cold_ms;
 
-    if (ask->waited || cold_ms <= 0 || !is_paid_next(ask) ||
-        set_timer(ask, now_of(ask) + cold_ms) != 0)
+    if (ask->waited || hop_of(ask)->stays_cold || until_ms <= now_of(ask) || !is_paid_next(ask) ||
+        set_timer(ask, until_ms) != 0)
         return false;
     ask->waited = true;
     ask->state = ROUTER_WAITING;
@@ -218,6 +220,8 @@ static void warmup_ended(void *arg, const struct router_hop *hop, bool success)
 
     if (success)
         visit_restore(&router->hops[hop - router->hops]);
+    else
+        router->hops[hop - router->hops].stays_cold = true;
     for (unsigned slot = 0; slot < ASKS_MAX; slot++) {
         struct router_ask *ask = &router->asks[slot];
         if (ask->state != ROUTER_WAITING || hop_of(ask) != hop)

@@ -88,4 +88,5 @@ void visit_restore(struct router_hop *hop)
     if (hop->breaker.open)
         LOG(LOG_INFO, "breaker_closed", LOG_STR("model", hop->label));
     breaker_success(&hop->breaker);
+    hop->stays_cold = false;
 }

@@ -30,6 +30,21 @@ bool warmup_running(const struct warmups *warmups, const struct router_hop *hop)
     return place_of(warmups, hop) < WARMUPS_MAX;
 }
 
+int64_t warmup_began(const struct warmups *warmups, const struct router_hop *hop)
+{
+    unsigned place = place_of(warmups, hop);
+
+    return place < WARMUPS_MAX ? warmups->pool[place].started_ms : INT64_MIN;
+}
+
+bool warmup_any(const struct warmups *warmups)
+{
+    for (unsigned i = 0; i < WARMUPS_MAX; i++)
+        if (warmups->pool[i].hop != NULL)
+            return true;
+    return false;
+}
+
 /* The call is over: what came of it is told, and the place is free. */
 static void tell(struct warmup *warmup)
 {

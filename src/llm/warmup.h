@@ -34,6 +34,9 @@ void warmup_init(struct warmups *warmups, struct loop *loop,
  * hop stays in its place until the end or warmup_stop_all(). */
 bool warmup_start(struct warmups *warmups, const struct router_hop *hop);
 bool warmup_running(const struct warmups *warmups, const struct router_hop *hop);
+/* When it was begun; INT64_MIN where it is not running. */
+int64_t warmup_began(const struct warmups *warmups, const struct router_hop *hop);
+bool warmup_any(const struct warmups *warmups);
 /* Nothing is told of them any more. */
 void warmup_stop_all(struct warmups *warmups);
 

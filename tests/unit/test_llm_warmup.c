@@ -329,9 +329,29 @@ static void test_a_warm_up_closes_the_breaker(void **state)
     (void)rig_trace();
     rig_end("a", LLM_WARM, LLM_SUCCESS, "");
     rig_at(29000);
-    assert_string_equal(rig_trace(), "ask:a");
+    assert_string_equal(rig_trace(), ""); /* after a failed one nobody had waited for it */
     assert_false(rig.router.hops[0].breaker.open);
     assert_int_equal(rig_logged("\"breaker_closed\"", "\"model\":\"a\""), 1);
+}
+
+/* A model that does not load costs one wait, not one a question. */
+static void test_after_a_failed_warm_up_nobody_waits(void **state)
+{
+    (void)state;
+    local_and_paid();
+    rig_set_chain(COLD_MS);
+    find_cold(0, 0);
+    assert_int_equal(rig.router.asks[0].state, ROUTER_WAITING);
+    rig_end("a", LLM_WARM, LLM_NETWORK_ERROR, "");
+    rig_at(8000);
+    router_cancel(&rig.router, 0);
+    find_cold(0, 10000);
+    assert_int_equal(rig.router.asks[0].state, ROUTER_CALLING);
+    router_cancel(&rig.router, 0);
+    rig_end("a", LLM_WARM, LLM_SUCCESS, "");
+    rig_at(20000);
+    find_cold(0, 30000);
+    assert_int_equal(rig.router.asks[0].state, ROUTER_WAITING);
 }
 
 static void test_a_wait_that_ends_behind_an_open_breaker(void **state)
@@ -384,14 +404,19 @@ static void test_another_question_whose_wait_ends(void **state)
     rig_at(30000);
     rig_ask(1);
     rig_at(30000);
-    rig_at(30000 + COLD_MS - 1);
+    rig_at(8000 + COLD_MS - 1);
     assert_string_equal(rig_trace(), "");
-    rig_at(30000 + COLD_MS);
+    rig_at(8000 + COLD_MS); /* of the warm-up, not of the question */
     assert_string_equal(rig_trace(), "ask:a");
+    rig_ask(3);
+    rig_at(8000 + COLD_MS);
+    assert_string_equal(rig_trace(), "pay ask:p");
+    router_cancel(&rig.router, 3);
+    (void)rig_trace();
     /* Another, which does not wait: it goes on and says why. */
     rig.request.free_only = true;
     rig_ask(2);
-    rig_at(90001);
+    rig_at(8000 + COLD_MS + 1);
     assert_string_equal(rig_trace(), "answer:2");
     assert_string_equal(rig_attempts(), "a breaker_open, p over_budget");
     assert_string_equal(rig.answer.attempts[0].error, "its model is being loaded");
@@ -658,6 +683,7 @@ int main(void)
         TEST(test_a_call_that_the_router_ended_may_be_a_cold_one_too),
         TEST(test_it_waits_only_where_the_next_hop_costs),
         TEST(test_a_warm_up_closes_the_breaker),
+        TEST(test_after_a_failed_warm_up_nobody_waits),
         TEST(test_a_wait_that_ends_behind_an_open_breaker),
         TEST(test_another_question_at_a_model_being_loaded),
         TEST(test_another_question_whose_wait_ends),
