@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "net/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,15 +37,13 @@ static void set_error(struct conn *conn, const char *step, const char *place, ui
 /* Of the address that is tried or open. */
 static void set_address_error(struct conn *conn, const char *step, const char *why)
 {
-    const union resolve_address *a = &conn->resolve.found[conn->address];
-    bool is_v6 = a->any.sa_family == AF_INET6;
-    char text[INET6_ADDRSTRLEN];
+    char storage[INET6_ADDRSTRLEN];
+    struct buf b;
 
-    if (inet_ntop(a->any.sa_family,
-                  is_v6 ? (const void *)&a->v6.sin6_addr : (const void *)&a->v4.sin_addr, text,
-                  sizeof(text)) == NULL)
-        text[0] = '\0';
-    set_error(conn, step, text, conn->url.port, why);
+    buf_init(&b, storage, sizeof(storage));
+    address_text(&b, &conn->resolve.found[conn->address]);
+    const char *text = buf_text(&b);
+    set_error(conn, step, text != NULL ? text : "", conn->url.port, why);
 }
 
 static void set_tls_error(struct conn *conn, const char *why)

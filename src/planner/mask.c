@@ -29,10 +29,10 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* Where a value without quotes ends. */
+/* Where a value without quotes ends, which may have any other character in it. */
 static bool ends_value(char c)
 {
-    return (unsigned char)c <= ' ' || strchr("\"'`,;&<>()[]{}|", c) != NULL;
+    return (unsigned char)c <= ' ' || strchr("\"'`&", c) != NULL;
 }
 
 static struct span skip(struct span s, size_t n)
@@ -62,19 +62,24 @@ static bool contains(struct span s, const char *lower_case)
     return false;
 }
 
-/* A name whose value is a secret, whatever stands between the two. */
+/* A name whose value is a secret. Not "key" alone, which in the world is node/service. */
 static bool is_secret_name(struct span name)
 {
     static const char *const parts[] = {
-        "password",  "passwd",  "passphrase",    "secret",      "token",      "api_key",
-        "api-key",   "api.key", "apikey",        "private_key", "privatekey", "access_key",
-        "accesskey", "psk",     "authorization", "credential",  "cookie",
+        "password", "passwd",        "passphrase", "secret", "token", "api_key", "api-key",
+        "api.key",  "authorization", "credential", "cookie", "psk",   "session", "bearer",
     };
+    static const char *const tails[] = {"pwd", "pass", "key", "auth", "jwt", "sig"};
 
+    if (span_is_nocase(name, "key") || span_is_nocase(name, "svc_key"))
+        return false;
     for (size_t i = 0; i < COUNT(parts); i++)
         if (contains(name, parts[i]))
             return true;
-    return ends(name, "pwd") || span_is_nocase(name, "pass") || ends(name, "_pass");
+    for (size_t i = 0; i < COUNT(tails); i++)
+        if (ends(name, tails[i]))
+            return true;
+    return false;
 }
 
 /* ---- What a secret looks like: each gives the bytes that it takes at the start of s, 0 for none,
@@ -110,43 +115,6 @@ static struct secret private_key(struct span s)
     return (struct secret){0, at};
 }
 
-/* scheme://user:password@host */
-static struct secret user_info(struct span s)
-{
-    static const char slashes[] = "://";
-    size_t at = sizeof(slashes) - 1;
-    size_t last = 0;
-
-    if (!begins(s, slashes))
-        return no_secret;
-    for (; at < s.n && !ends_value(s.p[at]) && strchr("/?#", s.p[at]) == NULL; at++)
-        if (s.p[at] == '@')
-            last = at;
-    if (last == 0)
-        return no_secret;
-    return (struct secret){sizeof(slashes) - 1, last - (sizeof(slashes) - 1)};
-}
-
-/* Bytes of the value at the start of s: in quotes, perhaps escaped ones, or up to a blank. */
-static struct secret value(struct span s, size_t shown, bool whole_line)
-{
-    size_t at = 0;
-
-    while (at < s.n && s.p[at] == '\\')
-        at++;
-    if (at < s.n && (s.p[at] == '"' || s.p[at] == '\'')) {
-        char quote = s.p[at++];
-        size_t from = at;
-        while (at < s.n && s.p[at] != quote)
-            at++;
-        return at > from ? (struct secret){shown + from, at - from} : no_secret;
-    }
-    size_t from = at;
-    while (at < s.n && (whole_line ? s.p[at] != '\n' && s.p[at] != '\r' : !ends_value(s.p[at])))
-        at++;
-    return at > from ? (struct secret){shown + from, at - from} : no_secret;
-}
-
 static size_t blanks(struct span s)
 {
     size_t n = 0;
@@ -154,6 +122,104 @@ static size_t blanks(struct span s)
     while (n < s.n && is_blank(s.p[n]))
         n++;
     return n;
+}
+
+/* scheme://user:password@host. A password may hold what ends a host; a port is no password. */
+static struct secret user_info(struct span s)
+{
+    static const char slashes[] = "://";
+    const size_t from = sizeof(slashes) - 1;
+    size_t last = 0;
+    size_t host_end = 0;
+    bool has_password = false;
+
+    if (!begins(s, slashes))
+        return no_secret;
+    for (size_t at = from; at < s.n && !ends_value(s.p[at]); at++) {
+        if (host_end == 0 && strchr("/?#", s.p[at]) != NULL)
+            host_end = at;
+        if (host_end == 0 && s.p[at] == ':')
+            has_password = at + 1 < s.n && !(s.p[at + 1] >= '0' && s.p[at + 1] <= '9');
+        if (s.p[at] == '@' && (host_end == 0 || has_password))
+            last = at;
+    }
+    return last > from ? (struct secret){from, last - from} : no_secret;
+}
+
+static char closing(char c)
+{
+    switch (c) {
+    case '[':
+        return ']';
+    case '{':
+        return '}';
+    case '(':
+        return ')';
+    default:
+        return '\0';
+    }
+}
+
+/* Bytes up to the bracket that closes the first one; all where none does. */
+static size_t bracketed(struct span s)
+{
+    const char open = s.p[0], close = closing(open);
+    size_t depth = 0;
+    size_t at = 0;
+
+    do {
+        depth += s.p[at] == open;
+        depth -= s.p[at] == close;
+        at++;
+    } while (at < s.n && depth > 0);
+    return at;
+}
+
+/* Bytes in quotes, up to a quote with as many backslashes before it as the opening one has. */
+static size_t quoted(struct span s, char quote, size_t backslashes)
+{
+    size_t run = 0;
+    size_t at = 0;
+
+    for (; at < s.n; at++) {
+        if (s.p[at] == quote && run == backslashes)
+            return at - run;
+        run = s.p[at] == '\\' ? run + 1 : 0;
+    }
+    return at;
+}
+
+/* Where the value begins that a name has: behind blanks, or on the next line where that is indented
+ * (YAML, with | or > or without). */
+static size_t lead(struct span s)
+{
+    size_t at = blanks(s);
+
+    if (at < s.n && (s.p[at] == '|' || s.p[at] == '>'))
+        at += 1 + blanks(skip(s, at + 1));
+    if (at + 1 < s.n && s.p[at] == '\n' && is_blank(s.p[at + 1]))
+        at += 1 + blanks(skip(s, at + 1));
+    return at;
+}
+
+/* Bytes of the value at the start of s: in quotes or brackets, or up to a blank. */
+static struct secret value(struct span s, size_t shown, bool whole_line)
+{
+    size_t backslashes = 0;
+    size_t at = 0;
+
+    while (backslashes < s.n && s.p[backslashes] == '\\')
+        backslashes++;
+    if (backslashes < s.n && (s.p[backslashes] == '"' || s.p[backslashes] == '\'')) {
+        size_t from = backslashes + 1;
+        size_t n = quoted(skip(s, from), s.p[backslashes], backslashes);
+        return n > 0 ? (struct secret){shown + from, n} : no_secret;
+    }
+    if (s.n > 0 && closing(s.p[0]) != '\0')
+        return (struct secret){shown, bracketed(s)};
+    while (at < s.n && (whole_line ? s.p[at] != '\n' && s.p[at] != '\r' : !ends_value(s.p[at])))
+        at++;
+    return at > 0 ? (struct secret){shown, at} : no_secret;
 }
 
 static size_t name_length(struct span s)
@@ -202,12 +268,12 @@ static struct secret named(struct span s)
     bool is_assigned = is_equated || (at < s.n && s.p[at] == ':');
     if (!is_assigned && (!is_option || at == n))
         return no_secret;
-    if (!is_secret_name(name) && (!is_equated || !ends(name, "key")))
+    if (!is_secret_name(name) && (!is_equated || !span_is_nocase(name, "key")))
         return no_secret;
     if (is_assigned) {
         at++;
-        at += at < s.n && s.p[at] == '>' ? 1 : 0;
-        at += blanks(skip(s, at));
+        at += at < s.n && strchr(">=", s.p[at]) != NULL ? 1 : 0;
+        at += lead(skip(s, at));
     }
     return value(skip(s, at), at, contains(name, "authorization") || contains(name, "cookie"));
 }
@@ -226,15 +292,44 @@ static struct secret token_word(struct span s)
     return no_secret;
 }
 
+/* <password>value</password>, from the bracket on. */
+static struct secret element(struct span s)
+{
+    size_t n = name_length(skip(s, 1)) + 1;
+    size_t at = n + 1;
+
+    if (n >= s.n || s.p[n] != '>' || !is_secret_name((struct span){s.p + 1, n - 1}))
+        return no_secret;
+    while (at < s.n && s.p[at] != '<')
+        at++;
+    return at > n + 1 ? (struct secret){n + 1, at - n - 1} : no_secret;
+}
+
+/* What is known by where it leads to: the rest of it is the secret. */
+static struct secret webhook(struct span s)
+{
+    static const char *const heads[] = {"hooks.slack.com/", "discord.com/api/webhooks/",
+                                        "api.telegram.org/bot"};
+
+    for (size_t i = 0; i < COUNT(heads); i++)
+        if (begins(s, heads[i])) {
+            size_t n = strlen(heads[i]);
+            return value(skip(s, n), n, false);
+        }
+    return no_secret;
+}
+
 static struct secret secret_at(struct span s, bool word_begins)
 {
-    static struct secret (*const at_words[])(struct span) = {named, bearer, token_word};
+    static struct secret (*const at_words[])(struct span) = {named, bearer, token_word, webhook};
     struct secret secret = no_secret;
 
     if (s.p[0] == '-')
         secret = private_key(s);
     else if (s.p[0] == ':')
         secret = user_info(s);
+    else if (s.p[0] == '<')
+        secret = element(s);
     for (size_t i = 0; i < COUNT(at_words) && word_begins && secret.hidden == 0; i++)
         secret = at_words[i](s);
     return secret;
@@ -259,6 +354,78 @@ void mask_text(struct buf *out, struct span text)
 
 /* ---- JSON ---- */
 
+/* Members looked at for the name that belongs to a value. */
+#define SIBLINGS_MAX 16
+
+static bool is_string(const struct json *doc, json_ref ref)
+{
+    return ref >= 0 && doc->tokens[ref].type == JSMN_STRING;
+}
+
+/* Is the string a name, perhaps of an option, whose value is a secret? */
+static bool says_secret_name(const struct json *doc, json_ref ref)
+{
+    char text[NAME_MAX_BYTES + 1];
+
+    if (!is_string(doc, ref) || json_string_cut(doc, ref, text, sizeof(text)) < 0)
+        return false;
+    struct span name = span_of(text);
+    while (name.n > 0 && name.p[0] == '-')
+        name = skip(name, 1);
+    return name_length(name) == name.n && is_secret_name(name);
+}
+
+/* {"name":"DB_PASSWORD","value":"..."}: is this member's value one of a secret that a sibling
+ * names?
+ */
+static bool is_named_beside(const struct json *doc, json_ref member)
+{
+    static const char *const values[] = {"value", "val", "v"};
+    static const char *const names[] = {"name", "key", "header", "k"};
+    json_ref object = doc->tokens[member].parent;
+    struct span raw = json_raw(doc, member);
+    bool is_value = false;
+    int left = SIBLINGS_MAX;
+
+    for (size_t i = 0; i < COUNT(values); i++)
+        is_value |= span_is_nocase((struct span){raw.p + 1, raw.n - 2}, values[i]);
+    if (!is_value)
+        return false;
+    for (json_ref at = json_first(doc, object); at != JSON_NONE && left > 0;
+         at = json_next(doc, object, at), left--)
+        for (size_t i = 0; i < COUNT(names); i++) {
+            struct span name = json_raw(doc, at);
+            if (span_is_nocase((struct span){name.p + 1, name.n - 2}, names[i]) &&
+                says_secret_name(doc, json_value(doc, at)))
+                return true;
+        }
+    return false;
+}
+
+/* Does what stands before this token say that it is a secret: its member's name, the name beside
+ * that, or the element before it in a list (["--password","..."])? */
+static bool is_announced(const struct json *doc, json_ref ref)
+{
+    if (ref == 0 || !is_string(doc, ref - 1))
+        return false;
+    if (doc->tokens[ref - 1].size == 1)
+        return says_secret_name(doc, ref - 1) || is_named_beside(doc, ref - 1);
+    json_ref parent = doc->tokens[ref].parent;
+    return is_string(doc, ref) && parent >= 0 && doc->tokens[parent].type == JSMN_ARRAY &&
+           doc->tokens[ref - 1].parent == parent && says_secret_name(doc, ref - 1);
+}
+
+/* NAME=value, as a whole string of a list of variables: the value is all the rest. */
+static size_t assigned_at(struct span text)
+{
+    size_t n = name_length(text);
+    struct span name = {text.p, n};
+
+    if (n == 0 || n >= text.n || text.p[n] != '=')
+        return 0;
+    return is_secret_name(name) || span_is_nocase(name, "key") ? n + 1 : 0;
+}
+
 /* A string of the document: as it stands where nothing in it is a secret. */
 static void mask_string(struct buf *out, const struct json *doc, json_ref ref)
 {
@@ -274,24 +441,31 @@ static void mask_string(struct buf *out, const struct json *doc, json_ref ref)
         json_write_str(&w, NULL, MASK_TEXT);
         return;
     }
+    struct span text = {plain, (size_t)n};
+    size_t shown = assigned_at(text);
     buf_init(&b, masked, sizeof(masked));
-    mask_text(&b, (struct span){plain, (size_t)n});
+    mask_text(&b, shown > 0 ? (struct span){plain, shown} : text);
+    if (shown > 0 && shown < text.n)
+        buf_str(&b, MASK_TEXT);
     if (buf_done(&b) != 0)
         json_write_str(&w, NULL, MASK_TEXT);
-    else if (span_eq(buf_view(&b), (struct span){plain, (size_t)n}))
+    else if (span_eq(buf_view(&b), text))
         buf_span(out, raw);
     else
         json_write_span(&w, NULL, buf_view(&b));
 }
 
-/* Is this token the name of a member whose value is a secret? */
-static bool names_secret(const struct json *doc, json_ref ref)
+/* A private key as a list of lines is one from its first line to its last. */
+static bool is_in_key(struct span raw, bool *in_key)
 {
-    char name[NAME_MAX_BYTES + 1];
+    bool was = *in_key;
+    bool ended = contains(raw, "-----end ");
 
-    if (doc->tokens[ref].type != JSMN_STRING || doc->tokens[ref].size != 1)
-        return false;
-    return json_string_cut(doc, ref, name, sizeof(name)) >= 0 && is_secret_name(span_of(name));
+    if (!was && !ended && contains(raw, "-----begin ") && contains(raw, "private key"))
+        *in_key = true;
+    else if (ended)
+        *in_key = false;
+    return was;
 }
 
 void mask_json(struct buf *out, struct span json)
@@ -300,6 +474,7 @@ void mask_json(struct buf *out, struct span json)
     static jsmntok_t tokens[PROMPT_USER_MAX / 2 + 2];
     struct json doc;
     size_t at = 0;
+    bool in_key = false;
 
     if (json_read(&doc, json.p, json.n, tokens, COUNT(tokens), EVENT_DEPTH_MAX + 4) != JSON_OK) {
         out->failed = true;
@@ -309,8 +484,10 @@ void mask_json(struct buf *out, struct span json)
     for (json_ref ref = 0; ref < doc.count; ref++) {
         struct span raw = json_raw(&doc, ref);
         size_t from = (size_t)(raw.p - json.p);
-        bool secret = ref > 0 && names_secret(&doc, ref - 1) && from >= at;
-        if (from < at || (!secret && doc.tokens[ref].type != JSMN_STRING))
+        if (from < at)
+            continue;
+        bool secret = is_announced(&doc, ref) || (is_string(&doc, ref) && is_in_key(raw, &in_key));
+        if (!secret && !is_string(&doc, ref))
             continue;
         buf_bytes(out, json.p + at, from - at);
         if (secret)

@@ -32,11 +32,11 @@ static const struct mask_case text_cases[] = {
     {"password=hunter2", "password=[masked]"},
     {"PASSWORD = hunter2", "PASSWORD = [masked]"},
     {"MYSQL_ROOT_PASSWORD=hunter2\nNEXT=1", "MYSQL_ROOT_PASSWORD=[masked]\nNEXT=1"},
-    {"password: hunter2, user: x", "password: [masked], user: x"},
+    {"password: hunter2, user: x", "password: [masked] user: x"},
     {"password=\"two words\" rest", "password=\"[masked]\" rest"},
     {"password='two words' rest", "password='[masked]' rest"},
     {"{\"password\": \"hunter2\"}", "{\"password\": \"[masked]\"}"},
-    {"{\\\"password\\\":\\\"hunter2\\\"}", "{\\\"password\\\":\\\"[masked]\"}"},
+    {"{\\\"password\\\":\\\"hunter2\\\"}", "{\\\"password\\\":\\\"[masked]\\\"}"},
     {"password=", NULL},
     {"password", NULL},
     {"the password was wrong", NULL},
@@ -46,7 +46,7 @@ static const struct mask_case text_cases[] = {
     {"pass 3 of 5", NULL},
     {"db_pass=x", "db_pass=[masked]"},
     {"pwd=x", "pwd=[masked]"},
-    {"secret=x;y", "secret=[masked];y"},
+    {"secret=x;y", "secret=[masked]"},
     {"client_secret => x", "client_secret => [masked]"},
     {"api_key:x", "api_key:[masked]"},
     {"X-Api-Key: x", "X-Api-Key: [masked]"},
@@ -119,7 +119,8 @@ static const struct mask_case json_cases[] = {
     {"{\"authorization\":null}", "{\"authorization\":\"[masked]\"}"},
     {"{\"pass\\u0077ord\":\"x\"}", "{\"pass\\u0077ord\":\"[masked]\"}"},
     {"{\"key\":\"solaria/web\"}", NULL},
-    {"[\"password\",\"x\"]", NULL},
+    {"[\"password\",\"x\",\"y\"]", "[\"password\",\"[masked]\",\"y\"]"},
+    {"[\"a\",\"password of x\",\"y\"]", NULL},
     {"{\"log\":\"line\\npassword=\\\"a b\\\"\\u00e9\"}",
      "{\"log\":\"line\\npassword=\\\"[masked]\\\"\xc3\xa9\"}"},
     {"{\"log\":\"{\\\"password\\\":\\\"x\\\"}\"}",
@@ -127,6 +128,76 @@ static const struct mask_case json_cases[] = {
     {"{\"url\":\"http://a:b@c\"}", "{\"url\":\"http://[masked]@c\"}"},
     {"{\"a\":\"\\u0000\"}", NULL},
 };
+
+/* As they stand in the events of containers and agents: of none may be left what is called SECR. */
+static void test_no_secret_is_left(void **state)
+{
+    static const char *const cases[] = {
+        "{\"env\":[{\"name\":\"DB_PASSWORD\",\"value\":\"SECR\"}]}",
+        "{\"env\":[{\"value\":\"SECR\",\"name\":\"API_KEY\"}]}",
+        "{\"headers\":[{\"key\":\"Authorization\",\"val\":[\"SECR\"]}]}",
+        "{\"headers\":[[\"X-Api-Key\",\"SECR\"]]}",
+        "{\"args\":[\"redis-server\",\"--requirepass\",\"SECR\"]}",
+        "{\"env\":[\"PASSWORD=ab;SECR\"]}",
+        "{\"env\":[\"DB_PASSWORD=ab&SECR,d\"]}",
+        "{\"env\":[\"DB_PASSWORD=correct horse SECR\"]}",
+        "{\"env\":[\"KEY='a'SECR\"]}",
+        "{\"cmd\":\"redis-server --requirepass SECR\"}",
+        "{\"cmd\":\"curl -H 'X-Auth-Key: SECR' http://h\"}",
+        "{\"cmd\":\"x token=(SECR)\"}",
+        "{\"dsn\":\"postgres://u:p/SECR@h/db\"}",
+        "{\"dsn\":\"postgres://u:p#SECR@h/db\"}",
+        "{\"dsn\":\"postgres://u:p@SECR@h/db\"}",
+        "{\"dsn\":\"Server=h;User Id=sa;Password=SECR;\"}",
+        "{\"dsn\":\"Endpoint=sb://x/;SharedAccessKey=SECR=\"}",
+        "{\"url\":\"https://h/p?sig=SECR&x=1\"}",
+        "{\"url\":\"https://h/p?a=1&auth=SECR\"}",
+        "{\"auths\":{\"reg\":{\"auth\":\"SECR\"}}}",
+        "{\"encryption_key\":\"SECR\",\"network_key\":[1,\"SECR\"],\"PresharedKey\":\"SECR\"}",
+        "{\"jwt\":\"SECR\",\"session_id\":\"SECR\",\"userpass\":\"SECR\"}",
+        "{\"a\":\"https://hooks.slack.com/services/T0/B0/SECR\"}",
+        "{\"a\":\"https://api.telegram.org/bot12:SECR/send\"}",
+        "{\"msg\":\"{\\\"password\\\":\\\"a\\\\\\\"SECR\\\"}\"}",
+        "{\"msg\":\"{\\\"password\\\":[\\\"SECR\\\"]}\"}",
+        "{\"msg\":\"{\\\"secret\\\":{\\\"a\\\":\\\"SECR\\\"}}\"}",
+        "{\"msg\":\"password:\\n  SECR\"}",
+        "{\"msg\":\"password: |\\n  SECR\"}",
+        "{\"msg\":\"password := SECR\"}",
+        "{\"msg\":\"<password>SECR</password>\"}",
+        "[\"-----BEGIN OPENSSH PRIVATE KEY-----\",\"SECR\",\"SECR\",\"-----END OPENSSH PRIVATE "
+        "KEY-----\"]",
+    };
+    char storage[1024];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct span out = mask(mask_json, span_of(cases[i]), storage, sizeof(storage));
+        if (out.p == NULL || memmem(out.p, out.n, "SECR", 4) != NULL)
+            fail_msg("%s\n  became %.*s", cases[i], (int)out.n, out.p != NULL ? out.p : "");
+    }
+}
+
+/* What stands beside and behind a secret is still to be read. */
+static void test_the_rest_is_left(void **state)
+{
+    static const char *const same[] = {
+        "{\"name\":\"web\",\"value\":\"7\"}",
+        "{\"key\":\"solaria/web\",\"svc_key\":\"solaria/web\"}",
+        "[\"-----BEGIN CERTIFICATE-----\",\"a\",\"b\"]",
+        "{\"a\":\"http://host:8080/a@b\"}",
+        "{\"cmd\":[\"nginx\",\"-g\",\"daemon off;\"]}",
+    };
+    char storage[1024];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(same); i++)
+        assert_true(span_is(mask(mask_json, span_of(same[i]), storage, sizeof(storage)), same[i]));
+    assert_true(span_is(mask(mask_json,
+                             span_of("[\"-----BEGIN PRIVATE KEY-----\",\"x\",\"-----END PRIVATE "
+                                     "KEY-----\",\"after\"]"),
+                             storage, sizeof(storage)),
+                        "[\"[masked]\",\"[masked]\",\"[masked]\",\"after\"]"));
+}
 
 static void test_json(void **state)
 {
@@ -176,6 +247,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_no_secret_is_left),
+        cmocka_unit_test(test_the_rest_is_left),
         cmocka_unit_test(test_what_is_no_json_fails),
         cmocka_unit_test(test_a_long_string_is_masked_whole),
         cmocka_unit_test(test_no_room_fails),
