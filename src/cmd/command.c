@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -199,6 +200,8 @@ int command_main(const struct command *table, int argc, char **argv)
     if (hold_descriptors() != 0)
         return EX_TEMPFAIL;
     log_to(-1);
+    /* A core would hold keys. */
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     command_sources.may_skip_env_file = true;
     if (argc < 2) {
         print_error(NULL, "a command is missing", NULL);

@@ -339,23 +339,42 @@ static int refuse_named(const struct load *load, enum setting_key key, const cha
     return end_why(load, &b);
 }
 
-/* A key in a file of its own: its first line. */
+/* Its first line. */
+static struct span key_in(const char *text, size_t n)
+{
+    struct span rest = {text, n};
+    struct span line = span_split(&rest, '\n');
+
+    if (line.n > 0 && line.p[line.n - 1] == '\r')
+        line.n--;
+    return span_trim(line);
+}
+
+static int offer_key(struct load *load, enum setting_key key, struct span text,
+                     enum config_origin origin)
+{
+    if (text.n == 0) {
+        warn_of_named(load, key, "the file that should hold it begins with an empty line");
+        return 0;
+    }
+    int taken = offer(load, key, text, origin);
+    if (taken == 0 || !load->sources->may_skip_env_file)
+        return taken;
+    warn_of_named(load, key, "what its file holds is no key");
+    return 0;
+}
+
+/* A key in a file of its own. */
 static int take_key(struct load *load, enum setting_key key, const char *path,
                     enum config_origin origin)
 {
     char text[CONFIG_KEY_FILE_MAX];
     size_t n;
+    int taken = 0;
 
     enum file_result result = named_file_read(path, text, sizeof(text), &n, &load->file);
-    struct span rest = {text, n};
-    struct span line = span_split(&rest, '\n');
-    if (line.n > 0 && line.p[line.n - 1] == '\r')
-        line.n--;
-    int taken = 0;
-    if (result == FILE_OK && span_trim(line).n == 0 && origin == CONFIG_KEY_FILE)
-        taken = refuse_named(load, SETTING_ANTHROPIC_API_KEY_FILE, "its first line is empty");
-    else if (result == FILE_OK)
-        taken = offer(load, key, span_trim(line), origin);
+    if (result == FILE_OK)
+        taken = offer_key(load, key, key_in(text, n), origin);
     else if (origin == CONFIG_KEY_FILE)
         taken = refuse_named(load, SETTING_ANTHROPIC_API_KEY_FILE, file_result_text(result));
     else if (result != FILE_ABSENT)

@@ -92,7 +92,13 @@ static int load_config(const struct daemon *d, struct config *config, char *why)
     }
     set_log(config);
     sources.warn = log_warning;
-    return config_load(config, &sources, why);
+    if (config_load(config, &sources, why) != 0)
+        return -1;
+    /* A file may have changed in between. */
+    int checked = config_check(config, why);
+    if (checked != 0)
+        config_wipe(config);
+    return checked;
 }
 
 static void configure_planner(struct daemon *d)
@@ -319,7 +325,7 @@ static int open_parts(struct daemon *d, char *why)
     saving_init(d);
     if (signals_open(&d->signals, &d->loop, signal_arrived, d) != 0)
         return fail(why, EX_TEMPFAIL, "signals", log_errno(errno));
-    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
         seed = (uint64_t)d->loop.now.wall_ms; /* it is for jitter only */
     router_init(&d->router, &d->loop, &glue_router_ops, d, seed);
     if (set_chain(d, reason) != 0)

@@ -120,6 +120,19 @@ static int parse_item(struct item *item, struct span text, const struct chain_se
     return parse_provider(item, text, settings, why);
 }
 
+/* Ollama passes questions to models of these tags on to ollama.com. */
+static bool is_ollama_cloud(struct span model)
+{
+    static const char *const tails[] = {":cloud", "-cloud"};
+
+    for (size_t i = 0; i < COUNT(tails); i++) {
+        size_t n = strlen(tails[i]);
+        if (model.n >= n && span_is_nocase((struct span){model.p + model.n - n, n}, tails[i]))
+            return true;
+    }
+    return false;
+}
+
 static void fill_hop(struct router_hop *hop, const struct item *item,
                      const struct chain_settings *settings)
 {
@@ -134,7 +147,8 @@ static void fill_hop(struct router_hop *hop, const struct item *item,
     else if (provider == &openai_provider)
         hop->server = &settings->openai;
     /* Anthropic is one and costs, also where a proxy in the home lab leads to it. */
-    hop->cloud = provider == &anthropic_provider || (hop->server != NULL && !hop->server->local);
+    hop->cloud = provider == &anthropic_provider || (hop->server != NULL && !hop->server->local) ||
+                 (provider == &ollama_provider && is_ollama_cloud(item->model));
     span_cut(hop->model, sizeof(hop->model), item->model);
     buf_init(&label, hop->label, sizeof(hop->label));
     buf_str(&label, provider->name);
@@ -152,7 +166,7 @@ static const char *why_skipped(const struct router_hop *hop, const struct chain_
     if (hop->server == &settings->openai && settings->openai.url.host[0] == '\0')
         return "OPENAI_API_BASE is not set";
     if (hop->cloud && settings->local_only)
-        return "LOCAL_ONLY is 1, and its server is not one of the home lab";
+        return "LOCAL_ONLY is 1, and it is not of the home lab";
     if (hop->server == &settings->anthropic && settings->anthropic.key[0] == '\0')
         return "ANTHROPIC_API_KEY is not set";
     return NULL;

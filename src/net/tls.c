@@ -209,7 +209,7 @@ static int seed(struct tls *t)
     ssize_t n;
 
     do
-        n = getrandom(random, sizeof(random), 0);
+        n = getrandom(random, sizeof(random), GRND_NONBLOCK);
     while (n < 0 && errno == EINTR);
     if (n != (ssize_t)sizeof(random))
         return fail(t, "the kernel gives no random numbers");

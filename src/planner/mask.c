@@ -455,17 +455,20 @@ static void mask_string(struct buf *out, const struct json *doc, json_ref ref)
         json_write_span(&w, NULL, buf_view(&b));
 }
 
-/* A private key as a list of lines is one from its first line to its last. */
-static bool is_in_key(struct span raw, bool *in_key)
+/* A private key as a list of lines is one from its first line to its last: *list is the list. */
+static bool is_in_key(const struct json *doc, json_ref ref, json_ref *list)
 {
-    bool was = *in_key;
-    bool ended = contains(raw, "-----end ");
+    json_ref parent = doc->tokens[ref].parent;
+    struct span raw = json_raw(doc, ref);
+    bool inside = parent == *list;
 
-    if (!was && !ended && contains(raw, "-----begin ") && contains(raw, "private key"))
-        *in_key = true;
-    else if (ended)
-        *in_key = false;
-    return was;
+    if (parent < 0 || doc->tokens[parent].type != JSMN_ARRAY)
+        return false;
+    if (contains(raw, "-----end "))
+        *list = JSON_NONE;
+    else if (contains(raw, "-----begin ") && contains(raw, "private key"))
+        *list = parent;
+    return inside;
 }
 
 void mask_json(struct buf *out, struct span json)
@@ -474,7 +477,7 @@ void mask_json(struct buf *out, struct span json)
     static jsmntok_t tokens[PROMPT_USER_MAX / 2 + 2];
     struct json doc;
     size_t at = 0;
-    bool in_key = false;
+    json_ref key_list = JSON_NONE;
 
     if (json_read(&doc, json.p, json.n, tokens, COUNT(tokens), EVENT_DEPTH_MAX + 4) != JSON_OK) {
         out->failed = true;
@@ -486,7 +489,8 @@ void mask_json(struct buf *out, struct span json)
         size_t from = (size_t)(raw.p - json.p);
         if (from < at)
             continue;
-        bool secret = is_announced(&doc, ref) || (is_string(&doc, ref) && is_in_key(raw, &in_key));
+        bool secret =
+            is_announced(&doc, ref) || (is_string(&doc, ref) && is_in_key(&doc, ref, &key_list));
         if (!secret && !is_string(&doc, ref))
             continue;
         buf_bytes(out, json.p + at, from - at);

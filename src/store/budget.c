@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sys/file.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DAY_MS (24 * 3600 * INT64_C(1000))
 #define LINE_TOKENS 8
@@ -90,6 +91,23 @@ static int take_lock(const struct tree *tree)
     return dir;
 }
 
+/* We were killed, or the disk was full, between the two steps for a damaged file. */
+static bool was_put_aside(const struct tree *tree)
+{
+    int dir = tree_open(tree, TREE_STATE);
+    bool is_there = dir >= 0 && faccessat(dir, "paid_calls.damaged", F_OK, 0) == 0;
+
+    if (dir >= 0)
+        tree_close(dir);
+    return is_there;
+}
+
+static int spend_all(const struct tree *tree, int64_t wall_ms, struct count *count)
+{
+    *count = (struct count){.day_ms = wall_ms - wall_ms % DAY_MS, .calls = BUDGET_CALLS_MAX};
+    return save(tree, count);
+}
+
 /* What is counted on this day. A file that cannot be read back leaves the day without calls, on
  * disk too, since the next load finds nothing in its place. */
 static int load(const struct tree *tree, int64_t wall_ms, struct count *count)
@@ -97,13 +115,16 @@ static int load(const struct tree *tree, int64_t wall_ms, struct count *count)
     struct count saved = {.day_ms = INT64_MIN};
 
     switch (state_load(tree, name, load_line, &saved)) {
-    case STATE_LOADED:
     case STATE_ABSENT:
+        if (was_put_aside(tree))
+            return spend_all(tree, wall_ms, count);
+        *count = of_today(saved, wall_ms);
+        return 0;
+    case STATE_LOADED:
         *count = of_today(saved, wall_ms);
         return 0;
     case STATE_DAMAGED:
-        *count = (struct count){.day_ms = wall_ms - wall_ms % DAY_MS, .calls = BUDGET_CALLS_MAX};
-        return save(tree, count);
+        return spend_all(tree, wall_ms, count);
     case STATE_FAULT:
         break;
     }

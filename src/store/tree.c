@@ -214,10 +214,11 @@ int tree_takes(const struct tree *tree, const char *relative)
     if (fd >= 0) {
         error = write_block(fd) != 0 ? errno : 0;
         tree_close(fd);
-    } else if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL) {
-        error = probe(dir, false);
-    } else {
+    } else if (errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == EACCES ||
+               errno == ENOENT) {
         error = errno;
+    } else {
+        error = probe(dir, false); /* it may know no files without a name */
     }
     tree_close(dir);
     return error;

@@ -9,7 +9,7 @@ from chain import KEY, LABEL, OPENAI_KEY, paid_calls, servers
 from server import MockServer
 from steps import body, error, html, redirect
 
-LINE = re.compile(r"(ok|PROBLEM|warning) +(\S+): (.*) \((\d+) ms, (no TLS|TLS 1\.2, [A-Z0-9_]+)\)\Z")
+LINE = re.compile(r"(ok|PROBLEM|warning) +(\S+): (.*) \((\d+) ms, (no TLS|TLS not established|TLS 1\.2, [A-Z0-9_]+)\)\Z")
 
 
 def probe(agent, env, rc=0):

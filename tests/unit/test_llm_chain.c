@@ -150,7 +150,7 @@ static void test_what_leaves_the_home_lab(void **state)
     assert_string_equal(chain.hops[0].label, "rules");
     assert_int_equal(lines(), 3);
     for (const char *p = logged; (p = strstr(p, "hop_skipped")) != NULL; p++)
-        assert_non_null(strstr(p, "\"reason\":\"LOCAL_ONLY is 1, and its server is not one of the home lab\""));
+        assert_non_null(strstr(p, "\"reason\":\"LOCAL_ONLY is 1, and it is not of the home lab\""));
 }
 
 static void test_hops_that_cannot_be_asked_are_left_out_with_one_line_each(void **state)
@@ -173,7 +173,7 @@ static void test_hops_that_cannot_be_asked_are_left_out_with_one_line_each(void 
     assert_non_null(strstr(logged, "OPENAI_API_BASE is not set"));
     assert_int_equal(parse("anthropic/x"), 0);
     assert_int_equal(lines(), 1);
-    assert_non_null(strstr(logged, "LOCAL_ONLY is 1, and its server is not one of the home lab"));
+    assert_non_null(strstr(logged, "LOCAL_ONLY is 1, and it is not of the home lab"));
     /* Not a word where none is wanted. */
     assert_int_equal(parse_with("anthropic/x", false), 0);
     assert_int_equal(chain.count, 0);
@@ -279,6 +279,17 @@ static void test_items(void **state)
     assert_string_equal(why, "\"nonsense@7\": " PROVIDER_WHY);
 }
 
+static void test_ollama_s_cloud_models(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("ollama/gpt-oss:120b-cloud,ollama/kimi:Cloud,ollama/cloudy"), 0);
+    assert_true(chain.hops[0].cloud && chain.hops[1].cloud);
+    assert_false(chain.hops[2].cloud);
+    settings.local_only = true;
+    assert_int_equal(parse("ollama/gpt-oss:120b-cloud,ollama/cloudy"), 0);
+    assert_int_equal(chain.count, 1);
+}
+
 static void test_the_longest_model(void **state)
 {
     char text[LLM_MODEL_MAX + 64] = "ollama/";
@@ -319,6 +330,7 @@ int main(void)
         TEST(test_hops_that_cannot_be_asked_are_left_out_with_one_line_each),
         TEST(test_the_default_model_is_looked_at_like_any_other),
         TEST(test_items),
+        TEST(test_ollama_s_cloud_models),
         TEST(test_the_longest_model),
         TEST(test_a_mistake_logs_nothing),
     };

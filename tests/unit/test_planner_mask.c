@@ -185,6 +185,7 @@ static void test_the_rest_is_left(void **state)
         "{\"key\":\"solaria/web\",\"svc_key\":\"solaria/web\"}",
         "[\"-----BEGIN CERTIFICATE-----\",\"a\",\"b\"]",
         "{\"a\":\"http://host:8080/a@b\"}",
+        "{\"a\":[\"b\"],\"c\":\"d\"}",
         "{\"cmd\":[\"nginx\",\"-g\",\"daemon off;\"]}",
     };
     char storage[1024];

@@ -110,6 +110,15 @@ static void test_what_cannot_be_read_back_is_spent(void **state)
     }
 }
 
+/* Killed between putting the damaged file aside and writing a new one. */
+static void test_what_was_put_aside_is_spent(void **state)
+{
+    scratch_put(*state, FILE_NAME ".damaged", "?");
+    take(*state, 50, NOON, BUDGET_SPENT, BUDGET_CALLS_MAX);
+    take(*state, 50, NOON, BUDGET_SPENT, BUDGET_CALLS_MAX);
+    take(*state, 50, NOON + DAY_MS, BUDGET_TAKEN, 1);
+}
+
 static void test_what_cannot_be_counted_is_not_made(void **state)
 {
     struct tree elsewhere;
@@ -144,6 +153,7 @@ int main(void)
         TEST(a_clock_set_back_ends_no_day),
         TEST(a_count_from_the_far_future_is_not_waited_for),
         TEST(what_cannot_be_read_back_is_spent),
+        TEST(what_was_put_aside_is_spent),
         TEST(what_cannot_be_counted_is_not_made),
         TEST(the_lock_is_waited_for_a_little),
     };
