@@ -181,19 +181,19 @@
 #define TLS_SESSION_MS (24 * 3600 * 1000) /* and so long: RFC 5246, F.1.4 */
 #define TLS_TURNS_MAX 64                  /* reads and writes at once: a peer that floods waits */
 #define TLS_HANDSHAKE_TURNS_MAX 16 /* the same before it is open: signatures cost milliseconds */
-#define TLS_CHAIN_MAX 8           /* certificates that a server may show; usual are two to four, */
-#define TLS_CERT_BYTES_MAX 16384  /* and bytes of one */
-#define TLS_EXPONENT_BYTES_MAX 4  /* of an RSA key: 65537 has three */
-#define TLS_ROOTS_MAX 512         /* trust anchors, built-in ones and those of SSL_CERT_FILE */
-#define TLS_ROOT_FILE_MAX 1048576 /* bytes of SSL_CERT_FILE: Debian's bundle has 220 KB */
-#define TLS_ROOT_BYTES 65536      /* keys of its roots that are not built in */
-#define TLS_RSA_BYTES_MIN 256     /* of a modulus: 2048 bits, the least that is safe, */
-#define TLS_RSA_BYTES_MAX 512     /* and 4096 bits, the most that BearSSL has room for */
-#define CONN_TRY_MS 2000          /* an address that does not answer so long is passed over */
-#define RESOLVE_NAMES_MAX 8       /* names remembered: a chain has a few */
-#define RESOLVE_ADDRESSES_MAX 8   /* of a name */
-#define RESOLVE_LIMIT_MS 5000     /* a look-up; the C library asks twice in that time */
-#define LOOKUP_MORE_MS 1000       /* of it for IPv6 addresses, where there are IPv4 ones */
+#define TLS_CHAIN_MAX 8            /* certificates that a server may show; usual are two to four, */
+#define TLS_CERT_BYTES_MAX 16384   /* and bytes of one */
+#define TLS_EXPONENT_BYTES_MAX 4   /* of an RSA key: 65537 has three */
+#define TLS_ROOTS_MAX 512          /* trust anchors, built-in ones and those of SSL_CERT_FILE */
+#define TLS_ROOT_FILE_MAX 1048576  /* bytes of SSL_CERT_FILE: Debian's bundle has 220 KB */
+#define TLS_ROOT_BYTES 65536       /* keys of its roots that are not built in */
+#define TLS_RSA_BYTES_MIN 256      /* of a modulus: 2048 bits, the least that is safe, */
+#define TLS_RSA_BYTES_MAX 512      /* and 4096 bits, the most that BearSSL has room for */
+#define CONN_TRY_MS 2000           /* an address that does not answer so long is passed over */
+#define RESOLVE_NAMES_MAX 8        /* names remembered: a chain has a few */
+#define RESOLVE_ADDRESSES_MAX 8    /* of a name */
+#define RESOLVE_LIMIT_MS 5000      /* a look-up; the C library asks twice in that time */
+#define LOOKUP_MORE_MS 1000        /* of it for IPv6 addresses, where there are IPv4 ones */
 #define RESOLVE_KNOWN_LIMIT_MS 1800 /* with a last good answer at hand (RFC 8767, section 5) */
 #define RESOLVE_RETRY_MS 60000      /* so long it serves, when the resolver gave none */
 #define RESOLVE_FRESH_MS                                                                           \

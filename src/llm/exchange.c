@@ -221,6 +221,8 @@ void exchange_take_text(struct llm_call *call, const struct json *doc, json_ref 
     int n = json_string(doc, ref, call->text, sizeof(call->text));
     if (n < 0)
         exchange_fail(call, LLM_INVALID_JSON, "the answer's text is too long, or no text", "");
+    else if (tells_key(call->text))
+        exchange_fail(call, LLM_INVALID_JSON, "the answer repeats the key", "");
     else
         call->text_len = (size_t)n;
 }

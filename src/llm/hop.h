@@ -11,9 +11,9 @@ struct router_hop {
     char model[LLM_MODEL_MAX + 1];   /* "" = the provider's only one */
     char label[LLM_MODEL_MAX + 1];   /* "provider/model" or "provider": in logs, metrics, actions */
     bool cloud;       /* what is sent leaves the home lab, and costs: masked, counted, capped */
+    bool stays_cold;  /* its last warm-up failed, and no call has succeeded since: not waited for */
     int64_t limit_ms; /* of a visit: a call, its retry and the pause before that */
     struct breaker breaker;
-    bool stays_cold; /* its last warm-up failed, and no call has succeeded since: not waited for */
     enum llm_outcome passed_over; /* told last, where it was not asked; else LLM_SUCCESS */
     uint32_t success;             /* answers taken */
     uint32_t fallback;            /* answers rejected */

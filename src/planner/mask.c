@@ -249,6 +249,28 @@ static struct secret bearer(struct span s)
     return no_secret;
 }
 
+static size_t marks(struct span s)
+{
+    size_t n = 0;
+
+    while (n < s.n && (is_blank(s.p[n]) || strchr("\\\"'", s.p[n]) != NULL))
+        n++;
+    return n;
+}
+
+/* Behind a name: ","value":" up to the value of {"name":"...","value":"..."}. 0: that is not there.
+ */
+static size_t beside(struct span s)
+{
+    size_t at = 1 + (s.n > 1 ? marks(skip(s, 1)) : 0);
+
+    if (s.n == 0 || s.p[0] != ',' || at >= s.n || !begins(skip(s, at), "val"))
+        return 0;
+    at += name_length(skip(s, at));
+    at += marks(skip(s, at));
+    return at < s.n && s.p[at] == ':' ? at + 1 : 0;
+}
+
 /* name=value, name: value, "name": "value", --name value; at the start of a word. */
 static struct secret named(struct span s)
 {
@@ -264,13 +286,16 @@ static struct secret named(struct span s)
     while (at < s.n && strchr("\\\"'", s.p[at]) != NULL)
         at++;
     at += blanks(skip(s, at));
+    size_t gap = beside(skip(s, at));
     bool is_equated = at < s.n && s.p[at] == '=';
     bool is_assigned = is_equated || (at < s.n && s.p[at] == ':');
-    if (!is_assigned && (!is_option || at == n))
+    if (!is_assigned && gap == 0 && (!is_option || at == n))
         return no_secret;
     if (!is_secret_name(name) && (!is_equated || !span_is_nocase(name, "key")))
         return no_secret;
-    if (is_assigned) {
+    if (gap > 0) {
+        at += gap + blanks(skip(s, at + gap));
+    } else if (is_assigned) {
         at++;
         at += at < s.n && strchr(">=", s.p[at]) != NULL ? 1 : 0;
         at += lead(skip(s, at));
@@ -281,9 +306,9 @@ static struct secret named(struct span s)
 /* A word that begins as the tokens of a well-known maker do. */
 static struct secret token_word(struct span s)
 {
-    static const char *const makers[] = {
-        "sk-",    "pk-",  "ghp_", "gho_", "ghs_", "ghu_",        "xoxb-",   "xoxp-", "xapp-",
-        "glpat-", "akia", "asia", "eyj",  "hf_",  "github_pat_", "dop_v1_", "tskey-"};
+    static const char *const makers[] = {"sk-", "pk-",    "ghp_",        "gho_",    "ghs_",  "ghu_",
+                                         "xox", "glpat-", "akia",        "aiza",    "xapp-", "asia",
+                                         "eyj", "hf_",    "github_pat_", "dop_v1_", "tskey-"};
     size_t n = name_length(s);
 
     for (size_t i = 0; i < COUNT(makers) && n >= TOKEN_WORD_MIN; i++)
@@ -362,7 +387,15 @@ static bool is_string(const struct json *doc, json_ref ref)
     return ref >= 0 && doc->tokens[ref].type == JSMN_STRING;
 }
 
-/* Is the string a name, perhaps of an option, whose value is a secret? */
+/* Is the member's name one of a secret, in whatever words ("Wi-Fi password (guest)")? */
+static bool says_secret(const struct json *doc, json_ref ref)
+{
+    char text[NAME_MAX_BYTES + 1];
+
+    return json_string_cut(doc, ref, text, sizeof(text)) >= 0 && is_secret_name(span_of(text));
+}
+
+/* Is the string a name, and nothing but one, perhaps of an option, whose value is a secret? */
 static bool says_secret_name(const struct json *doc, json_ref ref)
 {
     char text[NAME_MAX_BYTES + 1];
@@ -409,7 +442,7 @@ static bool is_announced(const struct json *doc, json_ref ref)
     if (ref == 0 || !is_string(doc, ref - 1))
         return false;
     if (doc->tokens[ref - 1].size == 1)
-        return says_secret_name(doc, ref - 1) || is_named_beside(doc, ref - 1);
+        return says_secret(doc, ref - 1) || is_named_beside(doc, ref - 1);
     json_ref parent = doc->tokens[ref].parent;
     return is_string(doc, ref) && parent >= 0 && doc->tokens[parent].type == JSMN_ARRAY &&
            doc->tokens[ref - 1].parent == parent && says_secret_name(doc, ref - 1);

@@ -160,6 +160,17 @@ static void test_answers(void **state)
     assert_true(fake_twist(&openai_provider, cases[9].answer) > 150);
 }
 
+static void test_a_text_with_the_key_in_it_is_none(void **state)
+{
+    (void)state;
+    fake_begin("http://127.0.0.1:8080", LLM_ASK, "m");
+    fake.server.key = "sk-secret";
+    fake_start(&openai_provider);
+    fake_answer(200, "{\"choices\":[{\"finish_reason\":\"stop\",\"message\":{\"content\":"
+                     "\"{\\\"reason\\\":\\\"sk-secret\\\"}\"}}]}");
+    fake_ended(LLM_INVALID_JSON, "the answer repeats the key");
+}
+
 static void test_statuses(void **state)
 {
     (void)state;
@@ -235,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_the_provider),
         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_a_text_with_the_key_in_it_is_none),
         cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_a_probe),
     };
