@@ -34,6 +34,17 @@ bool span_is_nocase(struct span a, const char *text)
     return true;
 }
 
+bool span_take_nocase(struct span *s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    if (s->n < n || !span_is_nocase((struct span){s->p, n}, prefix))
+        return false;
+    s->p += n;
+    s->n -= n;
+    return true;
+}
+
 int span_copy(char *dst, size_t cap, struct span s)
 {
     if (cap == 0)

@@ -21,6 +21,9 @@ bool span_is(struct span a, const char *text);
 /* ASCII case is ignored; other bytes must be equal. */
 bool span_is_nocase(struct span a, const char *text);
 
+/* Takes the prefix off the start of *s, where it is there; ASCII case is ignored. */
+bool span_take_nocase(struct span *s, const char *prefix);
+
 /* Copies all of s and a NUL to dst, which has room for cap bytes.
  * 0, or -1 (and dst = "") where it does not fit or holds a NUL. */
 int span_copy(char *dst, size_t cap, struct span s);

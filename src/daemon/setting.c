@@ -24,17 +24,6 @@ static bool is_shown_whole(struct span s, bool blanks)
     return true;
 }
 
-static bool take_prefix(struct span *s, const char *prefix)
-{
-    size_t n = strlen(prefix);
-
-    if (s->n < n || !span_is_nocase((struct span){s->p, n}, prefix))
-        return false;
-    s->p += n;
-    s->n -= n;
-    return true;
-}
-
 static bool is_port(struct span text)
 {
     int64_t port;
@@ -76,9 +65,9 @@ static bool is_redis(struct span s)
 {
     int64_t db;
 
-    if (take_prefix(&s, "unix://"))
+    if (span_take_nocase(&s, "unix://"))
         return s.n > 1 && s.p[0] == '/';
-    if (!take_prefix(&s, "redis://") && !take_prefix(&s, "rediss://"))
+    if (!span_take_nocase(&s, "redis://") && !span_take_nocase(&s, "rediss://"))
         return false;
     const char *at = memrchr(s.p, '@', s.n);
     if (at != NULL)

@@ -19,17 +19,6 @@ static int refuse(char *why, const char *reason)
     return -1;
 }
 
-static bool take_prefix(struct span *s, const char *prefix)
-{
-    size_t n = strlen(prefix);
-
-    if (s->n < n || !span_is_nocase((struct span){s->p, n}, prefix))
-        return false;
-    s->p += n;
-    s->n -= n;
-    return true;
-}
-
 static bool has(struct span s, char c)
 {
     return s.n > 0 && memchr(s.p, c, s.n) != NULL;
@@ -220,9 +209,9 @@ static int parse_rest(struct url *out, struct span text, char *why)
 
 static bool take_scheme(struct url *out, struct span *text)
 {
-    out->tls = take_prefix(text, "https://");
+    out->tls = span_take_nocase(text, "https://");
     out->port = out->tls ? PORT_HTTPS : PORT_HTTP;
-    return out->tls || take_prefix(text, "http://");
+    return out->tls || span_take_nocase(text, "http://");
 }
 
 static bool is_unspecified(const struct url *url)

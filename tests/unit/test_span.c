@@ -134,12 +134,33 @@ static void test_split_and_trim(void **state)
     assert_true(span_is(span_trim(span_of(NULL)), ""));
 }
 
+static void test_take_nocase(void **state)
+{
+    static const struct {
+        const char *text, *prefix, *rest;
+        bool taken;
+    } cases[] = {
+        {"HTTP://x", "http://", "x", true},
+        {"http:/", "http://", "http:/", false},
+        {"http://", "http://", "", true},
+        {"xhttp://", "http://", "xhttp://", false},
+        {"", "", "", true},
+        {"", "a", "", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct span s = span_of(cases[i].text);
+        assert_int_equal(span_take_nocase(&s, cases[i].prefix), cases[i].taken);
+        assert_true(span_is(s, cases[i].rest));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_equality),
-        cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_take_nocase),    cmocka_unit_test(test_equality),
+        cmocka_unit_test(test_copy),           cmocka_unit_test(test_cut),
         cmocka_unit_test(test_split_and_trim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
