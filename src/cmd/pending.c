@@ -44,8 +44,10 @@ struct row {
 
 static struct {
     unsigned count;
-    unsigned more;    /* did not fit */
-    unsigned foreign; /* no actions, or not readable */
+    unsigned more;   /* did not fit */
+    unsigned unread; /* and why, for the last of them */
+    int error;
+    unsigned foreign; /* no actions */
     char foreign_name[FILE_NAME_MAX + 1];
     struct row rows[PENDING_LISTED_MAX];
 } list;
@@ -59,6 +61,11 @@ static int take_row(void *arg, const char *name, enum action_look look,
                     const struct action_facts *facts)
 {
     (void)arg;
+    if (look == ACTION_FAULT) {
+        list.unread++;
+        list.error = errno;
+        return 0;
+    }
     if (look != ACTION_FOUND) {
         list.foreign++;
         cut(list.foreign_name, sizeof(list.foreign_name), name);
@@ -177,6 +184,12 @@ static int print_people(void)
         print_int(list.more);
         print_str(" more.\n");
     }
+    if (list.unread > 0) {
+        print_int(list.unread);
+        print_str(" more in actions/pending cannot be read: ");
+        print_str(log_errno(list.error));
+        print_str("\n");
+    }
     if (list.foreign > 0) {
         print_int(list.foreign);
         print_str(list.foreign == 1 ? " file in actions/pending is no action: "
@@ -255,6 +268,10 @@ int pending_command(const struct command *self, int argc, char **argv)
         return code;
     if (actions_each(&tree, ACTION_PENDING, take_row, NULL) != 0)
         return command_fail(self, command_code(errno), "actions/pending", log_errno(errno));
+    /* Who sees none for want of a permission must not think that there is none. */
+    if (list.unread > 0 && list.count == 0)
+        return command_fail(self, command_code(list.error), "the files in actions/pending",
+                            log_errno(list.error));
     qsort(list.rows, list.count, sizeof(list.rows[0]), compare);
     return json ? print_json(&tree) : print_people();
 }

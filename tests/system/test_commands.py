@@ -99,6 +99,17 @@ def test_pending_lists_the_supervisors_actions_too(agent, tree):
     assert ID in agent.cmd("pending").out
 
 
+def test_pending_does_not_take_what_it_may_not_read_for_nothing(user_agent, tree):
+    tree.event()
+    user_agent.run_once()
+    tree.action_path(ID).chmod(0)
+    user_agent.cmd("pending", rc=77, err="Permission denied")
+    tree.put_action("pending", {"action_id": "redeploy-a-b", "node": "a", "service": "b", "type": "redeploy",
+                                "created_at": 1780000000})
+    out = user_agent.cmd("pending").out
+    assert "redeploy-a-b" in out and "1 more in actions/pending cannot be read: Permission denied" in out
+
+
 @pytest.mark.parametrize("case", BAD_FILES)
 def test_pending_and_show_survive_any_file(agent, tree, case):
     tree.put_action("pending", {"action_id": ID}, raw=BAD_FILES[case])
