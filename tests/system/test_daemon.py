@@ -1,4 +1,4 @@
-"""The daemon's life: lock, signals, heartbeat, logs. CONTRACTS, sections 2, 8, 10; issue 2."""
+"""The daemon's life: lock, signals, heartbeat, logs. CONTRACTS, sections 2, 8, 10."""
 
 import json
 import os

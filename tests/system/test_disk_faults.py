@@ -1,4 +1,4 @@
-"""Issue 2, Bad input: a full disk, a read-only tree, damaged state. CONTRACTS, section 9."""
+"""A full disk, a read-only tree, damaged state. CONTRACTS, section 9."""
 
 import json
 import os

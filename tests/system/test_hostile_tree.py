@@ -1,4 +1,4 @@
-"""Issue 2, Bad input: what stands in the event tree and is no event file."""
+"""What stands in the event tree and is no event file."""
 
 import json
 import os
