@@ -36,7 +36,8 @@ static void close_others(int fd)
 /* What we ignore or block goes to children, as does what our parent ignored. */
 static int reset_signals(void)
 {
-    static const int numbers[] = {SIGALRM, SIGPIPE, SIGXFSZ, SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+    static const int numbers[] = {SIGALRM, SIGPIPE, SIGXFSZ, SIGTERM,
+                                  SIGINT,  SIGQUIT, SIGHUP,  SIGUSR1};
     const struct sigaction normal = {.sa_handler = SIG_DFL};
     sigset_t none;
 

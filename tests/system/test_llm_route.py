@@ -237,7 +237,9 @@ def test_it_goes_beside_a_daemon(agent, tree, mock):
 def test_a_signal_ends_it(agent, mock, number):
     mock.on(OLLAMA, hang())
     process = subprocess.Popen(agent.argv(["route", "--prompt", "x"], (), None), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, env=agent.environment(servers(mock, "ollama@60")))
+                               stderr=subprocess.PIPE, env=agent.environment(servers(mock, "ollama@60")),
+                               # A shell starts what runs in the background with SIGINT ignored.
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         mock.wait_requests(1)
         process.send_signal(number)
