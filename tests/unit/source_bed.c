@@ -82,6 +82,7 @@ void bed_open(void)
     bed.refused_count = 0;
     bed.boot_skip = 0;
     bed.wall_skip = 0;
+    bed.opened_ms = clock_now().wall_ms;
     log_to(-1);
     scratch_open(&bed.tree);
     need(tree_prepare(&bed.tree, &failed) == 0, "tree_prepare");
@@ -147,7 +148,7 @@ const char *bed_day(int days)
     static unsigned turn;
     char *out = text[turn++ % 8];
 
-    timestamp_date(out, clock_now().wall_ms + days * (24 * 3600 * INT64_C(1000)));
+    timestamp_date(out, bed.opened_ms + days * (24 * 3600 * INT64_C(1000)));
     return out;
 }
 

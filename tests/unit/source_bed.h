@@ -28,6 +28,7 @@ struct bed {
     unsigned refused_count;
     char refused[64][800];        /* "<reason> <origin>" */
     int64_t boot_skip, wall_skip; /* for the program's clock_now() */
+    int64_t opened_ms;            /* of the wall clock: its day is today, wherever the clock goes */
 };
 
 extern struct bed bed;
@@ -49,10 +50,11 @@ void bed_pass(int64_t ms);
 /* Lets time pass until there was one more scan. */
 void bed_scan(void);
 
-/* "events/<today + days>/<node>/<name>", in static memory until the next call but seven. */
+/* "events/<today + days>/<node>/<name>", in static memory until the next call but seven. Today is
+ * the day of bed_open(): midnight may come while a test runs, and it still means one directory. */
 const char *bed_path(int days, const char *node, const char *name);
 const char *bed_day(int days);
-/* Writes a file of today, in node "n". */
+/* Writes a file of today (bed_path()'s), in node "n". */
 void bed_put(const char *name, const char *text);
 void bed_append(const char *path, const char *text);
 

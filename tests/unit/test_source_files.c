@@ -1346,10 +1346,10 @@ static void a_days_directory_that_appears_at_midnight(void **state)
     bed_run();
     int64_t to_midnight = 24 * HOUR - clock_now().wall_ms % (24 * HOUR);
     bed_pass(to_midnight + 1000);
-    bed_put("a.json", "tomorrow"); /* of the new day */
+    scratch_put(&bed.tree, bed_path(1, "n", "a.json"), "tomorrow");
     bed_run();
     assert_int_equal(bed_taken("tomorrow"), 1);
-    scratch_put(&bed.tree, bed_path(-1, "n", "late.json"), "late");
+    scratch_put(&bed.tree, bed_path(0, "n", "late.json"), "late");
     bed_run();
     assert_int_equal(bed_taken("late"), 1);
     assert_int_equal(bed.count, 3);

@@ -986,11 +986,15 @@ static void more_logs_than_are_followed(void **state)
     bed_run();
     bed_scan();
     assert_int_equal(bed_taken("new"), 1);
-    assert_true(bed_call("new")->floor_ms == 0); /* behind what was there */
     (void)snprintf(line, sizeof(line), "line %u", total - 1);
-    if (bed_offered(line) == 2)
+    /* Which logs of the oldest days had to go depends on the order of the directory. */
+    if (bed_offered(line) == 2) {
         assert_true(bed_call(line)->floor_ms > 0);
-    assert_true(bed_offered(line) <= 2);
+        assert_int_equal(bed_call("new")->floor_ms, bed_call(line)->floor_ms);
+    } else {
+        assert_int_equal(bed_offered(line), 1);
+        assert_int_equal(bed_call("new")->floor_ms, 0); /* behind what was there */
+    }
     bed_kill();
 }
 
