@@ -80,26 +80,46 @@ static enum json_error check_escape(struct check *c)
     return JSON_OK;
 }
 
+/* Nearly all bytes of nearly all strings: ASCII, no control character, quote or backslash. */
+static const char *pass_plain(const char *p, const char *end)
+{
+    while (p < end && (signed char)*p >= ' ' && *p != '"' && *p != '\\')
+        p++;
+    return p;
+}
+
+/* A character that is not ASCII, or none that a string may hold. */
+static enum json_error check_wide(struct check *c)
+{
+    struct span rest = {c->p, (size_t)(c->end - c->p)};
+    uint32_t cp;
+    size_t n = utf8_next(rest, &cp);
+
+    if (n == 0)
+        return not_utf8(rest);
+    if (cp < 0x20)
+        return stray(c);
+    c->p += n;
+    return JSON_OK;
+}
+
 /* After the opening quote. */
 static enum json_error check_string(struct check *c)
 {
-    while (c->p < c->end) {
-        struct span rest = {c->p, (size_t)(c->end - c->p)};
-        enum json_error error = JSON_OK;
-        uint32_t cp;
-        size_t n = utf8_next(rest, &cp);
+    enum json_error error = JSON_OK;
 
-        if (n == 0)
-            return not_utf8(rest);
-        if (cp < 0x20)
-            return stray(c);
-        c->p += n;
-        if (cp == '"')
+    while (error == JSON_OK) {
+        c->p = pass_plain(c->p, c->end);
+        if (c->p == c->end)
+            return JSON_INCOMPLETE;
+        char special = *c->p;
+        if (special == '"' || special == '\\')
+            c->p++;
+        if (special == '"')
             return JSON_OK;
-        if (cp == '\\' && (error = check_escape(c)) != JSON_OK)
-            return error;
+        error = special == '\\' ? check_escape(c) : check_wide(c);
     }
-    return JSON_INCOMPLETE;
+    return error;
 }
 
 static enum json_error check_number(struct check *c)

@@ -232,6 +232,15 @@ static uint32_t take_character(struct span *s)
     return cp;
 }
 
+/* Does the inside of a string stand for itself? */
+static bool is_verbatim(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] == '\\')
+            return false;
+    return true;
+}
+
 int json_string(const struct json *doc, json_ref ref, char *dst, size_t cap)
 {
     struct span s = inside(doc, ref);
@@ -243,6 +252,8 @@ int json_string(const struct json *doc, json_ref ref, char *dst, size_t cap)
     dst[0] = '\0';
     if (json_type(doc, ref) != JSON_STRING)
         return -1;
+    if (is_verbatim(s))
+        return s.n < cap ? (int)span_cut(dst, cap, s) : -1;
     while (s.n > 0) {
         uint32_t cp = take_character(&s);
         size_t length = utf8_put(bytes, cp);
@@ -269,6 +280,8 @@ int json_string_cut(const struct json *doc, json_ref ref, char *dst, size_t cap)
     dst[0] = '\0';
     if (json_type(doc, ref) != JSON_STRING)
         return -1;
+    if (is_verbatim(s))
+        return (int)span_cut(dst, cap, s);
     while (s.n > 0) {
         uint32_t cp = take_character(&s);
         struct span piece = {bytes, utf8_put(bytes, is_surrogate(cp) ? 0xfffd : cp)};
@@ -289,19 +302,28 @@ int json_string_cut(const struct json *doc, json_ref ref, char *dst, size_t cap)
 
 /* ---- Names ---- */
 
-static bool name_is(const struct json *doc, json_ref ref, struct span name)
+#define OTHERS_MAX 16 /* names of members that are compared in pairs */
+
+/* Is this what stands inside a string? Byte by byte, but where there is an escape. */
+static bool inside_is(struct span inside, struct span name)
 {
-    struct span s = inside(doc, ref);
     uint32_t cp;
 
-    while (s.n > 0) {
-        size_t n = utf8_next(name, &cp);
-        if (n == 0 || take_character(&s) != cp)
+    while (inside.n > 0 && name.n > 0) {
+        if (inside.p[0] == '\\') {
+            size_t n = utf8_next(name, &cp);
+            if (n == 0 || take_character(&inside) != cp)
+                return false;
+            name.p += n;
+            name.n -= n;
+        } else if (*inside.p++ == *name.p++) {
+            inside.n--;
+            name.n--;
+        } else {
             return false;
-        name.p += n;
-        name.n -= n;
+        }
     }
-    return name.n == 0;
+    return inside.n == 0 && name.n == 0;
 }
 
 json_ref json_member(const struct json *doc, json_ref ref, const char *name)
@@ -311,16 +333,44 @@ json_ref json_member(const struct json *doc, json_ref ref, const char *name)
     if (json_type(doc, ref) != JSON_OBJECT)
         return JSON_NONE;
     for (json_ref at = json_first(doc, ref); at != JSON_NONE; at = json_next(doc, ref, at))
-        if (name_is(doc, at, wanted))
+        if (inside_is(inside(doc, at), wanted))
             return json_value(doc, at);
     return JSON_NONE;
 }
 
+/* The index of a member's name among names, the shorter of which come first; count where it is none
+ * of them. What is written as it is spelled is found first; no escape is shorter than what it
+ * stands for. */
+static size_t index_of(struct span name, const struct span *names, size_t count)
+{
+    size_t i = 0;
+
+    for (; i < count && names[i].n < name.n; i++)
+        continue;
+    for (; i < count && names[i].n == name.n; i++)
+        if (names[i].p[0] == name.p[0] && memcmp(names[i].p, name.p, name.n) == 0)
+            return i;
+    if (is_verbatim(name))
+        return count;
+    for (i = 0; i < count; i++)
+        if (inside_is(name, names[i]))
+            return i;
+    return count;
+}
+
 static bool same_name(struct span a, struct span b)
 {
-    while (a.n > 0 && b.n > 0)
-        if (take_character(&a) != take_character(&b))
+    while (a.n > 0 && b.n > 0) {
+        if (a.p[0] == '\\' || b.p[0] == '\\') {
+            if (take_character(&a) != take_character(&b))
+                return false;
+        } else if (*a.p++ == *b.p++) {
+            a.n--;
+            b.n--;
+        } else {
             return false;
+        }
+    }
     return a.n == 0 && b.n == 0;
 }
 
@@ -344,17 +394,13 @@ static uint64_t name_hash(struct span s)
     return piece.chain;
 }
 
-bool json_duplicates(const struct json *doc, json_ref ref)
+/* Does one of the members name what another names, too? By hash, where pairs would be many. */
+static bool any_twice(const struct json *doc, json_ref ref, uint32_t members)
 {
-    /* Names by hash, linear probing, at most half full; 0 = empty. */
+    /* Linear probing, at most half full; 0 = empty. */
     static json_ref seen[2 * JSON_MEMBERS_MAX];
     uint32_t slots = 2;
 
-    if (json_type(doc, ref) != JSON_OBJECT)
-        return false;
-    uint32_t members = (uint32_t)doc->tokens[ref].size;
-    if (members > JSON_MEMBERS_MAX)
-        return true;
     while (slots < 2 * members)
         slots *= 2;
     memset(seen, 0, slots * sizeof(seen[0]));
@@ -367,4 +413,45 @@ bool json_duplicates(const struct json *doc, json_ref ref)
         seen[slot] = at;
     }
     return false;
+}
+
+static bool is_among(struct span name, const struct span *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (same_name(name, names[i]))
+            return true;
+    return false;
+}
+
+bool json_members(const struct json *doc, json_ref ref, const struct span *names, size_t count,
+                  json_ref *values)
+{
+    struct span others[OTHERS_MAX];
+    size_t others_count = 0;
+    bool twice = false;
+
+    for (size_t i = 0; i < count; i++)
+        values[i] = JSON_NONE;
+    if (json_type(doc, ref) != JSON_OBJECT)
+        return false;
+    for (json_ref at = json_first(doc, ref); at != JSON_NONE; at = json_next(doc, ref, at)) {
+        struct span name = inside(doc, at);
+        size_t i = index_of(name, names, count);
+        if (i < count) {
+            twice |= values[i] != JSON_NONE;
+            values[i] = values[i] != JSON_NONE ? values[i] : json_value(doc, at);
+        } else if (others_count < OTHERS_MAX) {
+            twice |= is_among(name, others, others_count);
+            others[others_count++] = name;
+        }
+    }
+    if (twice || others_count < OTHERS_MAX)
+        return twice;
+    uint32_t members = (uint32_t)doc->tokens[ref].size;
+    return members > JSON_MEMBERS_MAX || any_twice(doc, ref, members);
+}
+
+bool json_duplicates(const struct json *doc, json_ref ref)
+{
+    return json_members(doc, ref, NULL, 0, NULL);
 }

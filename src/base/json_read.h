@@ -45,6 +45,10 @@ enum json_type json_type(const struct json *doc, json_ref ref); /* JSON_NONE: JS
 /* The value of an object's member, names compared after unescaping; JSON_NONE where ref is no
  * object or has no such member. */
 json_ref json_member(const struct json *doc, json_ref ref, const char *name);
+/* The same for many names, the shorter ones first, in one pass over the members: the value of
+ * names[i] to values[i]. Tells what json_duplicates() would. */
+bool json_members(const struct json *doc, json_ref ref, const struct span *names, size_t count,
+                  json_ref *values);
 /* Members (their names) or elements in order: the first inside ref, the one after at. */
 json_ref json_first(const struct json *doc, json_ref ref);
 json_ref json_next(const struct json *doc, json_ref ref, json_ref at);

@@ -176,6 +176,7 @@
 /* Connections. */
 #define URL_HOST_MAX 253                  /* RFC 1035 */
 #define URL_PATH_MAX 255                  /* bytes of a base URL's path */
+#define URL_SOCKET_MAX 107                /* bytes of a socket's path: what unix(7) has room for */
 #define TLS_OUTPUT_BYTES 4096             /* a record of ours; a request goes out in several */
 #define TLS_SESSIONS_MAX 4                /* remembered for resumption, */
 #define TLS_SESSION_MS (24 * 3600 * 1000) /* and so long: RFC 5246, F.1.4 */
@@ -203,5 +204,56 @@
 #define CHILD_REAP_SOON_MS 10   /* a killed process is gone by then */
 #define CHILD_REAP_LATE_MS 1000 /* if not, a disk hangs */
 #define CHILD_FDS_MAX 1024      /* closed one by one, on a kernel without close_range(2) */
+
+/* Redis. */
+#define REDIS_CONNECTIONS_MAX 3         /* events, commands, stream */
+#define REDIS_MEMORY_MAX 4194304        /* bytes for hiredis, a connection: a reply of the most */
+#define REDIS_OUTPUT_MAX 262144         /* bytes that wait to be sent, a connection */
+#define REDIS_CALLS_MAX 512             /* commands without an answer, a connection */
+#define REDIS_ARGS_MAX 160              /* arguments of a command: XACK of 128 entries and more */
+#define REDIS_CONNECT_MS 3000           /* for name, address, TLS and log-in */
+#define REDIS_ANSWER_MS 3000            /* an LTE round trip is no outage */
+#define REDIS_QUIET_MS 15000            /* then PING, */
+#define REDIS_PONG_MS 5000              /* which is answered within this */
+#define REDIS_RETRY_FIRST_MS 100        /* the cap of the first wait, doubling */
+#define REDIS_RETRY_LAST_MS 30000       /* to this */
+#define REDIS_STEADY_MS 5000            /* READY for so long: the first wait again */
+#define REDIS_REFUSED_MS 60000          /* a wrong password does not get better by itself */
+#define REDIS_READS_MAX 16              /* reads of 16 KiB a turn of the loop: others wait, too */
+#define RESP_LINE_MAX 1024              /* bytes: errors of scripts are long */
+#define RESP_DEPTH_MAX 5                /* XREADGROUP: streams, stream, entries, entry, fields */
+#define RESP_ELEMENTS_MAX 8192          /* 64 entries of 60 fields, and what is around them */
+#define RESP_BULK_MAX EVENT_BYTES_MAX   /* what is larger is no event */
+#define RESP_REPLY_MAX 262144           /* bytes of the strings of one reply */
+#define RESP_PASSED_MAX (512 * 1048576) /* the most that a Redis string has */
+#define REDIS_PUBSUB_WARN_MS (3600 * 1000) /* one warning an hour that a channel is silent */
+#define STREAMS_MAX 8                      /* names in REDIS_STREAM */
+#define STREAM_NAME_MAX 128                /* bytes of one */
+#define STREAM_ENTRIES_MAX 4096            /* unfinished entries; more wait in Redis */
+#define STREAM_READ_MAX 64                 /* entries a read */
+#define STREAM_BLOCK_MS 10000              /* a read waits this long for new ones */
+#define STREAM_RENEW_MS (3 * 60 * 1000)    /* what is held is claimed anew, */
+#define STREAM_IDLE_MS (10 * 60 * 1000)    /* what was not, is taken over, */
+#define STREAM_TAKE_OVER_MS (60 * 1000)    /* where a look so often finds it */
+#define STREAM_DELIVERIES_MAX 100          /* more: it never ends, and goes to the dead stream */
+#define STREAM_DEAD_MAX 10000              /* entries of a dead stream, about */
+#define STREAM_RETRY_MS 5000               /* after an error that a read got */
+#define SHARED_MARGIN_MS 15000             /* of a claim, beyond what the chain may take */
+#define SHARED_WAIT_MS (10 * 60 * 1000)    /* the most that another's claim is waited for */
+#define CLAIM_LOOK_MS 5000                 /* another's claim is looked at so often, at least; */
+#define CLAIM_LATE_MIN_MS 50               /* when it is over, we look so much later, */
+#define CLAIM_LATE_MAX_MS 500              /* and at most, so that planners do not look in step */
+#define SHARED_EVENT_MS (24 * 3600 * 1000) /* an event's identity is known so long on the bus */
+#define OUTBOX_ACTIONS_MAX 10000           /* entries of ACTIONS_STREAM, about */
+#define OUTBOX_RETRY_MS 30000              /* after the server refused one */
+#define OUTBOX_SLICE 16                    /* action files a turn of the loop */
+#define OUTBOX_PAUSE_MS 20                 /* between two of these turns */
+#define BUS_STATUS_MS 60000                /* planner:status:<node> is written so often, */
+#define BUS_STATUS_TTL_MS 180000           /* and lasts so long */
+#define BUS_METRICS_MAX 32768              /* bytes of a message on llm_router_metrics */
+#define BUS_FAREWELL_MS 500                /* at the end, for what is being sent */
+#define SEEN_IDENTITIES_MAX 1024           /* events with an id that have ended lately */
+#define WORK_IDENTITIES_MAX 8              /* of a piece of work: its leader and who joined last */
+#define HELD_REFS_MAX (STREAM_ENTRIES_MAX + FILE_REFS_MAX) /* handles of unfinished events */
 
 #endif

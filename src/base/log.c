@@ -243,6 +243,11 @@ static void write_line(struct span s)
         logger.dropped = 0;
 }
 
+bool log_shows(enum log_level level)
+{
+    return level >= logger.least && logger.fd >= 0;
+}
+
 void log_fields(enum log_level level, const char *event, const struct log_field *fields,
                 size_t count)
 {
@@ -250,7 +255,7 @@ void log_fields(enum log_level level, const char *event, const struct log_field 
     struct line l = {.text = logger.text};
     bool cut = false;
 
-    if (level < logger.least || logger.fd < 0)
+    if (!log_shows(level))
         return;
     int saved = errno;
     buf_init(&l.buf, storage, sizeof(storage) - TAIL_MAX);

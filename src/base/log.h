@@ -32,13 +32,20 @@ struct log_field {
 /* The system's text for an errno value. */
 #define LOG_ERRNO(e) LOG_STR("error", log_errno(e))
 
+/* Are lines of this level written at all? */
+bool log_shows(enum log_level level);
 void log_fields(enum log_level level, const char *event, const struct log_field *fields,
                 size_t count);
 const char *log_errno(int error);
 
-/* At least one field; without any: log_fields(level, event, NULL, 0). */
+/* At least one field; without any: log_fields(level, event, NULL, 0). The fields are evaluated only
+ * where the line is shown. */
 #define LOG(level, event, ...)                                                                     \
-    log_fields(level, event, (const struct log_field[]){__VA_ARGS__},                              \
-               sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
+    do {                                                                                           \
+        if (log_shows(level))                                                                      \
+            log_fields(level, event, (const struct log_field[]){__VA_ARGS__},                      \
+                       sizeof((const struct log_field[]){__VA_ARGS__}) /                           \
+                           sizeof(struct log_field));                                              \
+    } while (0)
 
 #endif

@@ -47,6 +47,8 @@ static uint32_t slot_of(const struct table *t, uint64_t hash, struct span key)
 
 void *table_find(const struct table *t, struct span key)
 {
+    if (t->count == 0)
+        return NULL;
     uint32_t number = t->slots[slot_of(t, hash_span(key), key)];
 
     return number != 0 ? table_at(t, number - 1) : NULL;

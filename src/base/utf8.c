@@ -71,7 +71,7 @@ bool utf8_valid(struct span s)
     uint32_t cp;
 
     while (s.n > 0) {
-        size_t n = utf8_next(s, &cp);
+        size_t n = (unsigned char)s.p[0] < 0x80 ? 1 : utf8_next(s, &cp);
         if (n == 0)
             return false;
         s.p += n;
