@@ -8,9 +8,17 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define PLACE_MAX 64 /* bytes of a host in an error: the reason behind it must be seen */
+
+_Static_assert(URL_SOCKET_MAX + 1 == sizeof(((struct sockaddr_un *)NULL)->sun_path), "a path");
+
+static bool is_unix(const struct conn *conn)
+{
+    return conn->url.kind == URL_UNIX;
+}
 
 /* ---- Errors ---- */
 
@@ -18,10 +26,10 @@
 static void set_error(struct conn *conn, const char *step, const char *place, uint16_t port,
                       const char *why)
 {
-    char storage[2 * CONN_ERROR_MAX + PLACE_MAX], shown[PLACE_MAX];
+    char storage[2 * CONN_ERROR_MAX + PLACE_MAX], shown[URL_SOCKET_MAX + 1];
     struct buf b;
 
-    span_cut(shown, sizeof(shown), span_of(place));
+    span_cut(shown, is_unix(conn) ? sizeof(shown) : PLACE_MAX, span_of(place));
     buf_init(&b, storage, sizeof(storage));
     buf_str(&b, step);
     buf_str(&b, shown);
@@ -40,6 +48,10 @@ static void set_address_error(struct conn *conn, const char *step, const char *w
     char storage[INET6_ADDRSTRLEN];
     struct buf b;
 
+    if (is_unix(conn)) {
+        set_error(conn, step, conn->url.path, 0, why);
+        return;
+    }
     buf_init(&b, storage, sizeof(storage));
     address_text(&b, &conn->resolve.found[conn->address]);
     const char *text = buf_text(&b);
@@ -115,23 +127,17 @@ static int watch_socket(struct conn *conn)
 }
 
 /* Also one that connects at once is looked at from the loop. 0, or -1 with errno. */
-static int start_connect(struct conn *conn)
+static int start_socket(struct conn *conn, const struct sockaddr *address, socklen_t size)
 {
     const int on = 1;
-    union resolve_address a = conn->resolve.found[conn->address];
-    bool is_v6 = a.any.sa_family == AF_INET6;
-    socklen_t size = is_v6 ? sizeof(a.v6) : sizeof(a.v4);
 
-    if (is_v6)
-        a.v6.sin6_port = htons(conn->url.port);
-    else
-        a.v4.sin_port = htons(conn->url.port);
-    conn->fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    conn->fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (conn->fd < 0)
         return -1;
     /* Without it everything works, later. */
-    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if ((connect(conn->fd, &a.any, size) != 0 && errno != EINPROGRESS && errno != EINTR) ||
+    if (!is_unix(conn))
+        (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if ((connect(conn->fd, address, size) != 0 && errno != EINPROGRESS && errno != EINTR) ||
         watch_socket(conn) != 0) {
         int error = errno;
         close_socket(conn);
@@ -139,6 +145,31 @@ static int start_connect(struct conn *conn)
         return -1;
     }
     return 0;
+}
+
+static int start_unix(struct conn *conn)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (span_copy(address.sun_path, sizeof(address.sun_path), span_of(conn->url.path)) != 0) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return start_socket(conn, (const struct sockaddr *)&address, sizeof(address));
+}
+
+static int start_connect(struct conn *conn)
+{
+    union resolve_address a = conn->resolve.found[conn->address];
+    bool is_v6 = a.any.sa_family == AF_INET6;
+
+    if (is_unix(conn))
+        return start_unix(conn);
+    if (is_v6)
+        a.v6.sin6_port = htons(conn->url.port);
+    else
+        a.v4.sin_port = htons(conn->url.port);
+    return start_socket(conn, &a.any, is_v6 ? sizeof(a.v6) : sizeof(a.v4));
 }
 
 /* From conn->address on. 0: one is being tried. -1: all failed, conn->error is the last one's. */
@@ -171,7 +202,8 @@ static void opened(struct conn *conn)
     loop_timer_clear(conn->loop, &conn->timer);
     conn->stage = CONN_OPEN;
     conn->error[0] = '\0'; /* of the addresses before */
-    resolve_worked(conn->url.host, &conn->resolve.found[conn->address]);
+    if (!is_unix(conn))
+        resolve_worked(conn->url.host, &conn->resolve.found[conn->address]);
     conn->changed(conn->arg);
 }
 
@@ -284,6 +316,15 @@ static void resolved(void *arg, bool found)
         fail_and_tell(conn);
 }
 
+/* A socket's path stands for one address that needs no look-up. */
+static enum resolve_start look_up(struct conn *conn)
+{
+    if (!is_unix(conn))
+        return resolve_start(&conn->resolve, conn->loop, conn->url.host, conn->deadline_ms);
+    conn->resolve.count = 1;
+    return RESOLVE_FOUND;
+}
+
 int conn_open(struct conn *conn, struct loop *loop, const struct url *url, int64_t deadline_ms)
 {
     conn->loop = loop;
@@ -297,7 +338,7 @@ int conn_open(struct conn *conn, struct loop *loop, const struct url *url, int64
     conn->resolve.done = resolved;
     conn->resolve.arg = conn;
     conn->error[0] = '\0';
-    switch (resolve_start(&conn->resolve, loop, conn->url.host, deadline_ms)) {
+    switch (look_up(conn)) {
     case RESOLVE_STARTED:
         return 0;
     case RESOLVE_FOUND:

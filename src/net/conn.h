@@ -1,9 +1,10 @@
 #ifndef NET_CONN_H
 #define NET_CONN_H
-/* One connection to a server: name, address, TCP, and TLS where the URL says so, all within one
- * deadline. Addresses are tried in turn: each but the last gets its share of the time, at most
- * CONN_TRY_MS, so that a broken IPv6 does not keep IPv4 from answering. An error names the step and
- * the address: "connecting to 192.0.2.1 port 11434: Connection refused".
+/* One connection to a server: name, address, TCP (or a unix socket, which needs neither), and TLS
+ * where the URL says so, all within one deadline. Addresses are tried in turn: each but the last
+ * gets its share of the time, at most CONN_TRY_MS, so that a broken IPv6 does not keep IPv4 from
+ * answering. An error names the step and the address: "connecting to 192.0.2.1 port 11434:
+ * Connection refused", or a socket's path.
  *
  * The callback runs from the loop only, never from a call of ours, and not after conn_close(). */
 

@@ -196,10 +196,10 @@ static int fail_address(struct tls *t)
     struct buf b;
 
     buf_init(&b, text, sizeof(text));
-    buf_str(&b, "https to an address (");
+    buf_str(&b, "TLS to an address (");
     buf_str(&b, t->host);
     buf_str(&b, "): BearSSL knows names only; /etc/hosts or DNS can give one");
-    return fail(t, buf_text(&b) != NULL ? text : "https to an address");
+    return fail(t, buf_text(&b) != NULL ? text : "TLS to an address");
 }
 
 /* So that nothing opens /dev/urandom, which need not exist. */

@@ -342,6 +342,8 @@ bool url_is_local(const struct url *url)
         return inet_pton(AF_INET, url->host, bytes) == 1 && is_local_ipv4(bytes);
     case URL_IPV6:
         return inet_pton(AF_INET6, url->host, bytes) == 1 && is_local_ipv6(bytes);
+    case URL_UNIX:
+        return true;
     }
     return false;
 }

@@ -6,14 +6,20 @@
 #include "base/buf.h"
 #include "base/limits.h"
 
-enum url_host { URL_NAME, URL_IPV4, URL_IPV6 };
+enum url_host {
+    URL_NAME,
+    URL_IPV4,
+    URL_IPV6,
+    URL_UNIX, /* a socket on this machine: no host and no port; never from the parsers here */
+};
 
 struct url {
     bool tls;
     enum url_host kind;
     uint16_t port;
     char host[URL_HOST_MAX + 1]; /* lower case; an IPv6 address without its brackets */
-    char path[URL_PATH_MAX + 1]; /* "" or "/v1": no slash at its end */
+    char path[URL_PATH_MAX + 1]; /* "" or "/v1": no slash at its end; URL_UNIX: the socket's, of
+                                    URL_SOCKET_MAX bytes at most */
 };
 
 #define URL_WHY_MAX 128
@@ -28,9 +34,9 @@ int url_parse_ollama(struct url *out, struct span text, char *why);
  * around IPv6. */
 void url_authority(const struct url *url, struct buf *out);
 
-/* Does it stay in the home lab? Loopback, private, link-local, unique local and shared (100.64/10:
- * tailnets) addresses; names without a dot, and those below localhost, local, lan, home, internal,
- * localdomain, home.arpa and ts.net. */
+/* Does it stay in the home lab? A socket of this machine; loopback, private, link-local, unique
+ * local and shared (100.64/10: tailnets) addresses; names without a dot, and those below localhost,
+ * local, lan, home, internal, localdomain, home.arpa and ts.net. */
 bool url_is_local(const struct url *url);
 
 #endif

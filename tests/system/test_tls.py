@@ -123,7 +123,7 @@ def test_an_address_is_no_name(agent, mocks, certificates, host):
     address = host.strip("[]")
     server = mocks(host=address, tls=certificates.ip_only, name=host)
     text = failed(agent, server.url, certificates.roots)
-    check_tls_error(text, re.escape(f"https to an address ({address}): BearSSL knows names only; "
+    check_tls_error(text, re.escape(f"TLS to an address ({address}): BearSSL knows names only; "
                                 "/etc/hosts or DNS can give one"), address)
     assert server.requests == []
 

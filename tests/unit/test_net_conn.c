@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -850,6 +851,147 @@ static void test_deadline(void **state)
     fill_black_hole(&other);
 }
 
+/* ---- Unix sockets ---- */
+
+static char socket_path[128];
+static bool path_is_full; /* of the length that has just room */
+
+/* A server of that kind in place of the one at home. */
+static void listen_at_path(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int n = snprintf(socket_path, sizeof(socket_path), "/tmp/planner-conn-%d-", (int)getpid());
+
+    assert_int_equal(close(server), 0);
+    if (path_is_full)
+        memset(socket_path + n, 'x', URL_SOCKET_MAX - (size_t)n);
+    assert_true(strlen(socket_path) <= URL_SOCKET_MAX);
+    memcpy(address.sun_path, socket_path, strlen(socket_path));
+    server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(server, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(server, 0), 0);
+}
+
+static int open_path(const char *path)
+{
+    struct url url = {.kind = URL_UNIX};
+
+    snprintf(url.path, sizeof(url.path), "%s", path);
+    changes = 0;
+    inside = true;
+    int result = conn_open(&conn, &loop, &url, virtual.boot_ms + LIMIT_MS);
+    inside = false;
+    assert_int_equal(changes, 0);
+    assert_int_not_equal(conn.stage, CONN_OPEN);
+    return result;
+}
+
+static void expect_path_failure(const char *step, const char *why)
+{
+    char text[256];
+
+    snprintf(text, sizeof(text), "%s %s: %s", step, socket_path, why);
+    expect_failure(text);
+}
+
+static void test_unix(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        path_is_full = i > 0;
+        listen_at_path();
+        assert_int_equal(open_path(socket_path), 0);
+        assert_int_equal(conn.stage, CONN_CONNECTING);
+        wait_open();
+        take_peer();
+        assert_int_equal(fcntl(conn.fd, F_GETFD), FD_CLOEXEC);
+        assert_true((fcntl(conn.fd, F_GETFL) & O_NONBLOCK) != 0);
+        assert_quiet();
+        assert_int_equal(write_conn("ping", 4), 4);
+        expect_heard("ping");
+        say("pong");
+        wait_change();
+        expect_read("pong");
+        assert_quiet();
+        say("last");
+        assert_int_equal(close(peer), 0);
+        peer = -1;
+        wait_change();
+        char bytes[8];
+        size_t n;
+        assert_int_equal(read_conn(bytes, sizeof(bytes), &n), CONN_READ_SOME);
+        assert_int_equal(n, 4);
+        expect_read_result(CONN_READ_END);
+        assert_int_equal(write_conn("x", 1), -1);
+        expect_path_failure("writing to", "Broken pipe");
+        conn_close(&conn);
+        assert_int_equal(unlink(socket_path), 0);
+    }
+    assert_int_equal(t.starts, 0);
+}
+
+static void test_unix_refused(void **state)
+{
+    char longer[sizeof(socket_path) + 1];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        path_is_full = i > 0;
+        listen_at_path();
+        connects = 0;
+        assert_int_equal(close(server), 0);
+        server = bound("127.0.0.1", port);
+        assert_int_equal(open_path(socket_path), -1);
+        expect_path_failure("connecting to", "Connection refused");
+        conn_close(&conn);
+        assert_int_equal(unlink(socket_path), 0);
+        assert_int_equal(open_path(socket_path), -1);
+        expect_path_failure("connecting to", "No such file or directory");
+        conn_close(&conn);
+        assert_int_equal(connects, 2);
+    }
+    socket_error = EMFILE;
+    assert_int_equal(open_path(socket_path), -1);
+    expect_path_failure("connecting to", "Too many open files");
+    socket_error = 0;
+    conn_close(&conn);
+    /* One byte too long. */
+    snprintf(longer, sizeof(longer), "%sx", socket_path);
+    connects = 0;
+    assert_int_equal(open_path(longer), -1);
+    assert_non_null(strstr(conn.error, ": File name too long"));
+    assert_int_equal(connects, 0);
+}
+
+/* Nobody takes connections: it is said at once, and closes cleanly. */
+static void test_unix_full(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int other = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)state;
+    path_is_full = false;
+    listen_at_path();
+    memcpy(address.sun_path, socket_path, strlen(socket_path));
+    assert_int_equal(connect(other, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(open_path(socket_path), -1);
+    expect_path_failure("connecting to", "Resource temporarily unavailable");
+    assert_int_equal(close(other), 0);
+    assert_int_equal(unlink(socket_path), 0);
+}
+
+static void test_unix_closed(void **state)
+{
+    (void)state;
+    path_is_full = false;
+    listen_at_path();
+    assert_int_equal(open_path(socket_path), 0);
+    conn_close(&conn);
+    assert_int_equal(conn.fd, -1);
+    assert_quiet();
+    assert_int_equal(unlink(socket_path), 0);
+}
+
 /* ---- At any stage ---- */
 
 static void test_close(void **state)
@@ -1325,6 +1467,10 @@ int main(void)
         TEST(test_last_error),
         TEST(test_share),
         TEST(test_deadline),
+        TEST(test_unix),
+        TEST(test_unix_refused),
+        TEST(test_unix_full),
+        TEST(test_unix_closed),
         TEST(test_close),
         TEST(test_close_within),
         TEST(test_told_once),

@@ -68,10 +68,10 @@ static void test_start(void **state)
     longest[URL_HOST_MAX] = '\0';
     expect_start(longest, false, PAIR_NOW, NULL);
     expect_start("192.168.1.5", true, PAIR_NOW,
-                 "https to an address (192.168.1.5): BearSSL knows names only; /etc/hosts or DNS "
+                 "TLS to an address (192.168.1.5): BearSSL knows names only; /etc/hosts or DNS "
                  "can give one");
     expect_start("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255", true, PAIR_NOW,
-                 "https to an address (ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255): BearSSL "
+                 "TLS to an address (ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255): BearSSL "
                  "knows names only; /etc/hosts or DNS can give one");
     expect_start(PAIR_HOST, false, 0,
                  "the clock is not set (it says 1970-01-01T00:00:00.000Z; this program was built "
