@@ -77,7 +77,7 @@ MAIN := $(wildcard src/main.c)
 OBJ := build/obj-$(TARGET)
 
 UNIT := $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT_FAKES := fake_http rig
+UNIT_FAKES := fake_http fake_redis rig planner_bed
 UNIT_SUPPORT := $(filter-out tests/unit/test_% $(UNIT_FAKES:%=tests/unit/%.c),$(wildcard tests/unit/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 PYTEST := $(wildcard tests/system tests/fault)
@@ -168,6 +168,9 @@ build/unit/lib%.a: vendor/%.mk build/flags-unit build/vendor/.unpacked
 build/fuzz/obj/lib%.a: vendor/%.mk build/flags-fuzz build/vendor/.unpacked
 	@echo '  LIB  $@'
 	$(library) CC=clang AR=ar CFLAGS='$(LIB_CFLAGS)'
+
+$(OBJ)/libhiredis.a build/unit/libhiredis.a build/fuzz/obj/libhiredis.a: \
+    vendor/hiredis_less.h vendor/hiredis_net.c
 
 # --- Flags on file: objects hang on these, which change only when the flags do ---------------------
 

@@ -6,7 +6,7 @@ static const struct command commands[] = {
         .name = "run",
         .run = run_command,
         .arguments = "[--once] [--offline] [--user NAME]",
-        .summary = "Watch the event tree and propose actions, until stopped",
+        .summary = "Watch for events and propose actions, until stopped",
         .text = "  --once            what is there now, then end: 0, or 75 where something stays\n"
                 "                    unfinished\n"
                 "  --offline         use nothing on the network: the built-in rules alone\n"
@@ -69,7 +69,7 @@ static const struct command commands[] = {
         .name = "emit",
         .run = emit_command,
         .arguments = "--type TYPE [--service NAME] [OPTIONS]",
-        .summary = "Write an event file, as any script on a node would",
+        .summary = "Write an event file, as any script on a node would, or publish it",
         .text = "  --type TYPE       service_unhealthy, node_offline, disk_pressure, ...\n"
                 "  --service NAME    the service it is about (else the whole node)\n"
                 "  --node NAME       the node it is about (else NODE_NAME)\n"
@@ -77,7 +77,9 @@ static const struct command commands[] = {
                 "  --message TEXT    what happened, in words\n"
                 "  --payload JSON    what happened, in figures\n"
                 "  --source NAME     who reports it; a recovery must name the same or none\n"
-                "  --id ID           its id (else made up)\n",
+                "  --id ID           its id (else made up)\n"
+                "  --redis           publish it on health_events instead of writing a file; only\n"
+                "                    who listens now gets it\n",
         .takes_tree = true,
     },
     {
@@ -115,8 +117,9 @@ static const struct command commands[] = {
         .run = check_command,
         .arguments = "[--probe]",
         .summary = "Check configuration, directories and clock",
-        .text = "  --probe           ask each model's server, too, whether it is alive and has the "
-                "model\n",
+        .text =
+            "  --probe           ask each model's server, too, whether it is alive and has the\n"
+            "                    model, and Redis, where REDIS_URL is set\n",
         .takes_tree = true,
         .lists_settings = true,
     },

@@ -17,12 +17,12 @@
 #endif
 
 #define NAME_WIDTH 26
-#define SHOWN_MAX 512 /* bytes of a value */
 
 /* Problems make the exit code 1, warnings do not. */
 static struct {
     unsigned problems;
     unsigned warnings;
+    bool no_redis; /* one of the problems, and of a code of its own */
 } found;
 
 static void say(const char *grade, struct span what, const char *detail)
@@ -65,17 +65,14 @@ static void print_setting(const struct config *config, enum setting_key key)
 {
     const struct setting *setting = setting_table_at(key);
     struct span text = config_span(config, key);
-    char cut[SHOWN_MAX];
-    char storage[SHOWN_MAX * 4];
+    char storage[SETTING_SHOWN_MAX * 4 + 32]; /* and what stands for what is hidden */
     struct buf b;
 
     buf_init(&b, storage, sizeof(storage));
     if (text.n == 0)
         buf_str(&b, "(unset)");
-    else if (setting->secret)
-        setting_show(setting, text, &b);
     else
-        setting_show(setting, (struct span){cut, span_cut(cut, sizeof(cut), text)}, &b);
+        setting_show(setting, text, SETTING_SHOWN_MAX, &b);
     print_str(setting->name);
     print_repeat(' ', NAME_WIDTH - strlen(setting->name));
     print_span(buf_view(&b));
@@ -93,8 +90,10 @@ static void look_at_config(const struct config *config)
 
     if (strcmp(node, "localhost") == 0)
         warn("NODE_NAME", "localhost is every node's name; set it");
-    if (config_is_set(config, SETTING_REDIS_URL))
-        warn("REDIS_URL", "this version does nothing with it, but leaves rules out of the chain");
+    if (!config_is_set(config, SETTING_REDIS_URL) &&
+        (config_is_set(config, SETTING_REDIS_STREAM) ||
+         config_is_set(config, SETTING_ACTIONS_STREAM)))
+        warn("REDIS_URL", "it is not set, so nothing comes of REDIS_STREAM and ACTIONS_STREAM");
     if (config_number(config, SETTING_HEARTBEAT_SECONDS) >= 300)
         warn("HEARTBEAT_SECONDS", "healthcheck wants a heartbeat younger than 300 s");
     if (config_is_set(config, SETTING_OLLAMA_HOST) &&
@@ -144,7 +143,7 @@ static void look_at_clock(void)
 
 /* ---- The chain ---- */
 
-static void hop_told(const char *label, bool well, const char *detail)
+static void told(const char *label, bool well, const char *detail)
 {
     if (well)
         good(label, detail);
@@ -165,8 +164,21 @@ static void look_at_chain(const struct config *config, bool probe)
         return; /* config_check() has told */
     if (models.chain.count == 0)
         problem("LLM_CHAIN", "none of its hops can be asked");
-    if (probe && probe_hops(&models, hop_told) != 0)
+    if (probe && probe_hops(&models, told) != 0)
         problem("the loop", log_errno(errno));
+}
+
+static void look_at_redis(const struct config *config)
+{
+    if (config_is_set(config, SETTING_REDIS_URL))
+        found.no_redis = !probe_redis(config, told);
+}
+
+static int verdict(void)
+{
+    if (found.problems == 0)
+        return EX_OK;
+    return found.no_redis && found.problems == 1 ? EX_UNAVAILABLE : EXIT_FAILURE;
 }
 
 int check_command(const struct command *self, int argc, char **argv)
@@ -195,6 +207,8 @@ int check_command(const struct command *self, int argc, char **argv)
     look_at_tree(&tree);
     look_at_clock();
     look_at_chain(config, probe);
+    if (probe)
+        look_at_redis(config);
     print_str("\n");
     for (unsigned key = 0; key < SETTINGS; key++)
         print_setting(config, (enum setting_key)key);
@@ -203,5 +217,5 @@ int check_command(const struct command *self, int argc, char **argv)
     print_str(found.problems == 1 ? " problem, " : " problems, ");
     print_int(found.warnings);
     print_str(found.warnings == 1 ? " warning\n" : " warnings\n");
-    return print_end(found.problems > 0 ? EXIT_FAILURE : EX_OK);
+    return print_end(verdict());
 }

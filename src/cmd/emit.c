@@ -9,6 +9,7 @@
 #include "base/timestamp.h"
 #include "base/utf8.h"
 #include "cmd/print.h"
+#include "cmd/redis_call.h"
 #include "planner/event.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ struct emission {
     const char *message;
     const char *payload;
     const char *id;
+    bool redis; /* publish it, instead of writing a file */
     int64_t now_ms;
     char file[FILE_NAME_MAX + 1]; /* "evt-<node>-<ms>-<8 hex>.json" */
     char dir[PATH_LEN_MAX];       /* "events/<date>/<node>" */
@@ -86,7 +88,6 @@ static void build(const struct emission *e, const char *id, struct buf *out)
         json_write_raw(&w, "payload", span_of(e->payload));
     json_write_str(&w, "id", id);
     json_write_end_object(&w);
-    buf_char(out, '\n');
 }
 
 /* 0, or -1 where a name is too long. */
@@ -156,6 +157,7 @@ static int emit(const struct command *self, struct emission *e, const struct con
         int code = compose(self, e, &config->aliases, &b);
         if (code != 0)
             return code;
+        buf_char(&b, '\n');
         int dir = tree_open_made(tree, e->dir, TREE_DIR_MODE);
         if (dir < 0)
             return command_fail(self, command_code(errno), tree->path, log_errno(errno));
@@ -172,6 +174,37 @@ static int emit(const struct command *self, struct emission *e, const struct con
     print_str("\n");
     return print_end(EX_OK);
 }
+
+/* ---- Over Redis ---- */
+
+static const char channel[] = "health_events";
+
+static int publish(const struct command *self, struct emission *e, const struct config *config)
+{
+    static char storage[EVENT_BYTES_MAX];
+    static struct redis_called called;
+    struct buf b;
+
+    if (!config_is_set(config, SETTING_REDIS_URL))
+        return command_fail(self, EX_CONFIG, "REDIS_URL is not set", NULL);
+    buf_init(&b, storage, sizeof(storage));
+    int code = compose(self, e, &config->aliases, &b);
+    if (code != 0)
+        return code;
+    const struct span args[] = {span_of("PUBLISH"), span_of(channel), buf_view(&b)};
+    if (redis_call(&called, config, args, sizeof(args) / sizeof(args[0])) != 0)
+        return command_fail(self, EX_UNAVAILABLE, called.url, called.why);
+    print_str("published to ");
+    print_str(channel);
+    print_str(", heard by ");
+    print_int(called.integer);
+    print_str("\n");
+    if (called.integer == 0)
+        print_error(self->name, "nobody listens: the event is lost", NULL);
+    return print_end(EX_OK);
+}
+
+/* ---- The command ---- */
 
 static int check(const struct command *self, const struct emission *e)
 {
@@ -203,6 +236,7 @@ int emit_command(const struct command *self, int argc, char **argv)
         {"--message", NULL, &e.message},
         {"--payload", NULL, &e.payload},
         {"--id", NULL, &e.id},
+        {"--redis", &e.redis, NULL},
         COMMAND_OPTIONS_END,
     };
     const struct config *config;
@@ -213,6 +247,8 @@ int emit_command(const struct command *self, int argc, char **argv)
         e.severity = "warning";
     if (code == 0)
         code = check(self, &e);
+    if (e.redis) /* REDIS_URL may stand there */
+        command_sources.may_skip_env_file = false;
     if (code == 0)
         code = command_open(self, &config, &tree);
     if (code != 0)
@@ -221,5 +257,7 @@ int emit_command(const struct command *self, int argc, char **argv)
     e.now_ms = clock_now().wall_ms;
     if (name_dir(&e) != 0)
         return command_usage(self, "--node is too long", NULL);
+    if (e.redis)
+        return publish(self, &e, config);
     return emit(self, &e, config, &tree);
 }

@@ -1,5 +1,7 @@
 #include "cmd/probe.h"
 
+#include "cmd/redis_call.h"
+
 #define DETAIL_MAX 512 /* bytes of a line */
 
 static void done(struct llm_call *call)
@@ -62,4 +64,22 @@ int probe_hops(const struct models *models,
              detail_of(&call, loop.now.boot_ms - began_ms, &b));
     }
     return 0;
+}
+
+bool probe_redis(const struct config *config,
+                 void (*told)(const char *label, bool well, const char *detail))
+{
+    static struct redis_called called;
+    char storage[DETAIL_MAX];
+    struct buf b;
+
+    bool well = redis_call(&called, config, NULL, 0) == 0;
+    buf_init(&b, storage, sizeof(storage));
+    buf_str(&b, well ? "logged in (" : called.why);
+    buf_str(&b, well ? "" : " (");
+    buf_int(&b, called.took_ms);
+    buf_str(&b, " ms)");
+    const char *text = buf_text(&b);
+    told(called.url, well, text != NULL ? text : called.why);
+    return well;
 }

@@ -1,6 +1,6 @@
 #ifndef CMD_PROBE_H
 #define CMD_PROBE_H
-/* Is each hop of the chain alive, and does it have its model? */
+/* Is each hop of the chain alive, and does it have its model? Is Redis there? */
 
 #include "base/buf.h"
 #include "daemon/models.h"
@@ -10,5 +10,9 @@
  * loop does not turn (errno). */
 int probe_hops(const struct models *models,
                void (*told)(const char *label, bool well, const char *detail));
+
+/* Is Redis there, and does it take our log-in? told() gets a line of it. False where not. */
+bool probe_redis(const struct config *config,
+                 void (*told)(const char *label, bool well, const char *detail));
 
 #endif

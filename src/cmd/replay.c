@@ -124,7 +124,26 @@ static int audit(void *ctx, const struct audit *event)
     return 0;
 }
 
-static void finished(void *ctx, uint32_t ref)
+/* No other planner is asked. */
+static int claim(void *ctx, unsigned slot, const struct event *event)
+{
+    (void)ctx;
+    (void)slot;
+    (void)event;
+    return -1;
+}
+
+static void claim_ended(void *ctx, const struct event *event, enum claim_end end,
+                        const uint64_t *identities, size_t count)
+{
+    (void)ctx;
+    (void)event;
+    (void)end;
+    (void)identities;
+    (void)count;
+}
+
+static void finished(void *ctx, uint64_t ref)
 {
     (void)ctx;
     (void)ref;
@@ -213,7 +232,9 @@ static const struct planner_ops planner_ops = {
     .writable = writable,
     .world = world,
     .ask = ask,
+    .claim = claim,
     .cancel = cancel,
+    .claim_ended = claim_ended,
     .present = present,
     .look = look,
     .propose = propose,

@@ -189,6 +189,89 @@ static void print_hops(const struct status_page *p)
     }
 }
 
+static void print_connections(const struct status_page *p, json_ref redis)
+{
+    char s[TEXT_MAX];
+    json_ref list = member(p, redis, "connections");
+
+    for (json_ref at = json_first(&p->doc, list); at != JSON_NONE;
+         at = json_next(&p->doc, list, at)) {
+        label("");
+        safe(text(p, at, "name", s));
+        print_str(": ");
+        safe(text(p, at, "state", s));
+        print_str(" for ");
+        print_age(age_s(p, at, "since"));
+        if (number(p, at, "losses") > 0)
+            print_number(", lost ", number(p, at, "losses"), " times");
+        if (text(p, at, "error", s)[0] != '\0') {
+            print_str(": ");
+            safe(s);
+        }
+        print_str("\n");
+    }
+}
+
+static void print_channels(const struct status_page *p, json_ref redis)
+{
+    char s[TEXT_MAX];
+    json_ref list = member(p, redis, "channels");
+
+    for (json_ref at = json_first(&p->doc, list); at != JSON_NONE;
+         at = json_next(&p->doc, list, at)) {
+        int64_t messages = number(p, at, "messages");
+        label("");
+        safe(text(p, at, "name", s));
+        print_number(": ", messages, messages == 1 ? " message, " : " messages, ");
+        print_str(messages > 0 ? "the last " : "none for ");
+        print_age(age_s(p, at, "quiet_since"));
+        print_str(messages > 0 ? " ago" : "");
+        print_str(flag(p, at, "silent") ? ": SILENT\n" : "\n");
+    }
+}
+
+static void print_streams(const struct status_page *p, json_ref redis)
+{
+    char s[TEXT_MAX];
+    json_ref streams = member(p, redis, "streams");
+    json_ref actions = member(p, redis, "actions_stream");
+
+    if (text(p, streams, "names", s)[0] != '\0') {
+        label("");
+        print_str("stream ");
+        safe(s);
+        print_number(": ", number(p, streams, "entries"), " read, ");
+        print_number("", number(p, streams, "acknowledged"), " acknowledged, ");
+        print_number("", number(p, streams, "held"), " unfinished, ");
+        print_number("", number(p, streams, "dead"), " dead, ");
+        print_number("", number(p, streams, "taken_over"), " taken over\n");
+    }
+    if (text(p, actions, "name", s)[0] != '\0') {
+        label("");
+        print_str("stream ");
+        safe(s);
+        print_number(": ", number(p, actions, "added"), " actions added");
+        if (number(p, actions, "refused") > 0)
+            print_number(", ", number(p, actions, "refused"), " refused");
+        print_str("\n");
+    }
+}
+
+static void print_redis(const struct status_page *p)
+{
+    char s[TEXT_MAX];
+    json_ref redis = member(p, JSON_ROOT, "redis");
+
+    if (text(p, redis, "url", s)[0] == '\0')
+        return;
+    label("redis");
+    safe(s);
+    print_str(flag(p, redis, "claims_refused") ? ", WHICH REFUSES CLAIMS\n" : "\n");
+    print_connections(p, redis);
+    print_channels(p, redis);
+    print_streams(p, redis);
+}
+
 static void print_work(const struct status_page *p)
 {
     char s[TEXT_MAX];
@@ -208,9 +291,11 @@ static void print_work(const struct status_page *p)
         safe(s);
     }
     print_str("\n");
+    print_redis(p);
     label("queue");
     print_number("", number(p, queue, "queued"), " queued, ");
     print_number("", number(p, queue, "held"), " held by a deployment, ");
+    print_number("", number(p, queue, "claiming"), " being claimed, ");
     print_number("", number(p, queue, "asked"), " with the chain, ");
     print_number("", number(p, queue, "being_written"), " being written\n");
 }

@@ -129,15 +129,6 @@ static int end_why(const struct load *load, struct buf *b)
     return -1;
 }
 
-static void put_shown(const struct setting *setting, struct span text, struct buf *b)
-{
-    char cut[CONFIG_VALUE_SHOWN + 1];
-
-    if (text.n > CONFIG_VALUE_SHOWN && !setting->secret)
-        text = (struct span){cut, span_cut(cut, sizeof(cut), text)};
-    setting_show(setting, text, b);
-}
-
 static int refuse(const struct load *load, enum setting_key key, struct span text,
                   enum config_origin origin, const char *because)
 {
@@ -147,7 +138,7 @@ static int refuse(const struct load *load, enum setting_key key, struct span tex
     begin_why(load, &b);
     buf_str(&b, setting->name);
     buf_char(&b, '=');
-    put_shown(setting, text, &b);
+    setting_show(setting, text, CONFIG_VALUE_SHOWN, &b);
     buf_str(&b, " (from the ");
     buf_str(&b, config_origin_text(origin));
     buf_str(&b, ") is refused: accepted is ");
@@ -213,15 +204,15 @@ static int offer(struct load *load, enum setting_key key, struct span text,
                  enum config_origin origin)
 {
     struct config_entry *entry = &load->config->entry[key];
-    char why[128] = "";
+    char why[SETTING_WHY_MAX];
 
     if (text.n == 0 || (entry->text.n > 0 && entry->origin > origin))
         return 0;
     struct span kept = keep(load->config, text);
     if (kept.n == 0)
         return refuse(load, key, text, origin, "all values together are too long");
-    if (setting_read(setting_table_at(key), kept, &entry->value) != 0)
-        return refuse(load, key, text, origin, NULL);
+    if (setting_read(setting_table_at(key), kept, &entry->value, why) != 0)
+        return refuse(load, key, text, origin, why[0] != '\0' ? why : NULL);
     if (key == SETTING_NODE_ALIAS_MAP && alias_parse(&load->config->aliases, kept, why) != 0)
         return refuse(load, key, text, origin, why);
     entry->text = kept;
@@ -333,7 +324,7 @@ static int refuse_named(const struct load *load, enum setting_key key, const cha
     begin_why(load, &b);
     buf_str(&b, setting_table_at(key)->name);
     buf_char(&b, '=');
-    put_shown(setting_table_at(key), entry->text, &b);
+    setting_show(setting_table_at(key), entry->text, CONFIG_VALUE_SHOWN, &b);
     buf_str(&b, ": ");
     buf_str(&b, because);
     return end_why(load, &b);

@@ -2,6 +2,7 @@
 
 #include "base/escape.h"
 #include "base/log.h"
+#include "daemon/bus.h"
 #include "daemon/glue.h"
 #include "daemon/parts.h"
 #include "daemon/privileges.h"
@@ -155,6 +156,7 @@ static void reload(struct daemon *d)
     /* load_config() has read this chain once. */
     if (set_chain(d, why) != 0)
         LOG(LOG_ERROR, "config_refused", LOG_STR("error", why));
+    bus_configure(d);
     config_wipe(old);
     saving_beat(d);
     LOG(LOG_INFO, "config_loaded", LOG_SPAN("chain", config_chain(new, d->options->offline)));
@@ -173,7 +175,8 @@ static void log_status(const struct daemon *d)
         LOG_INT("proposed", (int64_t)counts[OUTCOME_PROPOSED]),
         LOG_INT("ignored", (int64_t)counts[OUTCOME_IGNORED]),
         LOG_INT("refused", (int64_t)(counts[OUTCOME_REFUSED] + d->unreadable)),
-        LOG_INT("cooldowns", d->planner.cooldowns.table.count));
+        LOG_INT("cooldowns", d->planner.cooldowns.table.count), LOG_STR("redis", bus_state()),
+        LOG_INT("stream_entries", bus_held()));
 }
 
 static void signal_arrived(void *arg, int number)
@@ -207,13 +210,21 @@ static bool is_time_to_retry(const struct daemon *d)
            d->planner.queue.table.count <= QUEUE_MAX / 2;
 }
 
+/* Are events to come that may be older than those in the queue? */
+static bool is_reading(const struct daemon *d)
+{
+    return files_reading() || bus_reading(d);
+}
+
 /* One turn: the planner does what is due, then the first of descriptor, timer and its next due. */
 static int turn(struct daemon *d)
 {
-    int64_t due = planner_turn(&d->planner, d->loop.now, files_reading());
+    bus_turn();
+    uint64_t ended = d->ended;
+    int64_t due = planner_turn(&d->planner, d->loop.now, is_reading(d));
     int64_t wait = -1;
 
-    if (d->options->once && !planner_busy(&d->planner) && !files_reading())
+    if (d->options->once && !planner_busy(&d->planner) && !is_reading(d))
         return 0;
     if (!d->options->once && is_time_to_retry(d)) {
         d->no_slot = false;
@@ -221,6 +232,8 @@ static int turn(struct daemon *d)
     }
     if (due >= 0)
         wait = due > d->loop.now.boot_ms ? due - d->loop.now.boot_ms : 0;
+    if (d->ended != ended)
+        wait = 0; /* the bus has to acknowledge it */
     if (loop_turn(&d->loop, wait) != 0) {
         LOG(LOG_ERROR, "loop_failed", LOG_ERRNO(errno));
         return -1;
@@ -247,7 +260,7 @@ static int run_down(struct daemon *d)
         do {
             if (turn(d) != 0)
                 return -1;
-        } while (!is_over(d) && (files_reading() || planner_busy(&d->planner)));
+        } while (!is_over(d) && (is_reading(d) || planner_busy(&d->planner)));
         if (is_over(d))
             break;
         if (files_settle_all())
@@ -349,6 +362,13 @@ static int open_files(struct daemon *d, char *why)
     return 0;
 }
 
+static int open_bus(struct daemon *d, char *why)
+{
+    char reason[CONFIG_LINE_MAX];
+
+    return bus_open(d, reason) == 0 ? 0 : fail(why, EX_CONFIG, reason, NULL);
+}
+
 static void log_start(const struct daemon *d)
 {
     LOG(LOG_INFO, "started", LOG_STR("version", version_text()),
@@ -371,14 +391,17 @@ static const char *stop_reason(const struct daemon *d, int result, bool unfinish
  * there is nothing that a next try would do better. */
 static int finish(struct daemon *d, int result)
 {
+    planner_stop(&d->planner);
+    bus_farewell(d);
     bool saved = saving_all(d, false);
-    bool unfinished = files_unfinished() || files_counts()->error != 0;
+    bool unfinished = files_unfinished() || files_counts()->error != 0 || bus_unfinished();
 
     LOG(saved ? LOG_INFO : LOG_WARNING, "stopped",
         LOG_STR("reason", stop_reason(d, result, unfinished)),
         LOG_INT("proposed", (int64_t)d->planner.counts[OUTCOME_PROPOSED]),
         LOG_BOOL("unfinished", unfinished), LOG_BOOL("saved", saved));
     files_close();
+    bus_close(d);
     if (result != 0)
         return EX_TEMPFAIL;
     return d->options->once && (unfinished || !saved) ? EX_TEMPFAIL : EX_OK;
@@ -392,7 +415,10 @@ static int start(struct daemon *d, char *why)
         code = open_parts(d, why);
     if (code == 0)
         code = open_files(d, why);
-    return code;
+    if (code != 0)
+        return code;
+    log_start(d);
+    return open_bus(d, why);
 }
 
 int daemon_run(const struct daemon_options *options, char *why)
@@ -410,7 +436,6 @@ int daemon_run(const struct daemon_options *options, char *why)
         return EX_CONFIG;
     int code = start(d, why);
     if (code == 0) {
-        log_start(d);
         saving_begin(d);
         int result = options->once ? run_down(d) : run_on(d);
         if (result == 0 && options->once)

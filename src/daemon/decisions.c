@@ -4,17 +4,24 @@
 
 #include <string.h>
 
-/* Kinds of entries, and how many of a kind may be kept. */
-enum class { CLASS_MAIN, CLASS_QUIET, CLASS_REFUSED, CLASS_NONE };
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static enum class class_of(enum outcome outcome) {
-    switch (outcome){
-        case OUTCOME_BENIGN : case OUTCOME_NOT_WATCHED : case
-        OUTCOME_PASSED_OVER : return CLASS_QUIET;
-        case OUTCOME_REFUSED : return CLASS_REFUSED;
-        case OUTCOME_QUEUED : /* what comes of it follows */
-            return CLASS_NONE;
-        default : return CLASS_MAIN;
+/* Kinds of entries, and how many of a kind may be kept. */
+enum kind { KIND_MAIN, KIND_QUIET, KIND_REFUSED, KIND_NONE };
+
+static enum kind kind_of(enum outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_BENIGN:
+    case OUTCOME_NOT_WATCHED:
+    case OUTCOME_PASSED_OVER:
+        return KIND_QUIET;
+    case OUTCOME_REFUSED:
+        return KIND_REFUSED;
+    case OUTCOME_QUEUED: /* what comes of it follows */
+        return KIND_NONE;
+    default:
+        return KIND_MAIN;
     }
 }
 
@@ -27,13 +34,15 @@ static bool stands_alone(enum outcome outcome)
 
 static void fill(struct decisions_entry *e, const struct decision *d, int64_t wall_ms)
 {
-    memset(e, 0, sizeof(*e));
     e->at_ms = wall_ms;
     e->times = 1;
     e->suppressed = d->suppressed;
     e->outcome = d->outcome;
-    if (d->event != NULL) {
-        e->has_event = true;
+    e->has_event = d->event != NULL;
+    e->node[0] = '\0';
+    e->service[0] = '\0';
+    e->type[0] = '\0';
+    if (e->has_event) {
         e->severity = d->event->severity;
         span_cut(e->node, sizeof(e->node), span_of(d->event->node));
         span_cut(e->service, sizeof(e->service), span_of(d->event->service));
@@ -49,8 +58,8 @@ static void fill(struct decisions_entry *e, const struct decision *d, int64_t wa
 /* Not the end of an event: what follows says more. */
 static bool is_on_the_way(enum outcome outcome)
 {
-    return outcome == OUTCOME_HELD || outcome == OUTCOME_CHAIN_FAILED ||
-           outcome == OUTCOME_WRITE_FAILED;
+    return outcome == OUTCOME_HELD || outcome == OUTCOME_CLAIMED ||
+           outcome == OUTCOME_CHAIN_FAILED || outcome == OUTCOME_WRITE_FAILED;
 }
 
 static bool is_of_same(const struct decisions_entry *a, const struct decisions_entry *b)
@@ -64,36 +73,55 @@ static bool repeats(const struct decisions_entry *a, const struct decisions_entr
     return a->outcome == b->outcome && is_of_same(a, b) && strcmp(a->reason, b->reason) == 0;
 }
 
-static void take_out(struct decisions *d, unsigned i)
+static void take_out(struct decisions *d, struct decisions_entry *entry)
 {
+    entry->number = 0;
     d->count--;
-    memmove(&d->entry[i], &d->entry[i + 1], (d->count - i) * sizeof(d->entry[0]));
 }
 
-/* The entry that a new one takes the place of, where one is due; d->count where none is. */
-static unsigned find_victim(const struct decisions *d, enum class class)
+/* There is always one. */
+static struct decisions_entry *free_entry(struct decisions *d)
 {
-    unsigned same = 0;
-    unsigned oldest_same = d->count;
+    struct decisions_entry *entry = d->entry;
 
-    for (unsigned i = d->count; i-- > 0;)
-        if (class_of(d->entry[i].outcome) == class) {
-            same++;
-            oldest_same = i;
-        }
-    if (class != CLASS_MAIN && same >= DECISIONS_QUIET_KEPT)
-        return oldest_same;
-    return d->count == DECISIONS_KEPT ? 0 : d->count;
+    while (entry->number != 0)
+        entry++;
+    return entry;
+}
+
+/* Takes out the entry that a new one of this kind takes the place of, where one is due. */
+static void take_out_victim(struct decisions *d, enum kind kind)
+{
+    struct decisions_entry *oldest = NULL;
+    struct decisions_entry *oldest_same = NULL;
+    unsigned same = 0;
+
+    for (struct decisions_entry *e = d->entry; e < d->entry + COUNT(d->entry); e++) {
+        if (e->number == 0)
+            continue;
+        if (oldest == NULL || e->number < oldest->number)
+            oldest = e;
+        if (kind_of(e->outcome) != kind)
+            continue;
+        same++;
+        if (oldest_same == NULL || e->number < oldest_same->number)
+            oldest_same = e;
+    }
+    if (kind != KIND_MAIN && same >= DECISIONS_QUIET_KEPT)
+        take_out(d, oldest_same);
+    else if (d->count == DECISIONS_KEPT)
+        take_out(d, oldest);
 }
 
 /* Takes out the entry that new repeats; how often it was said. */
 static uint32_t take_out_repeated(struct decisions *d, const struct decisions_entry *new)
 {
-    for (unsigned i = 0; i < d->count && !stands_alone(new->outcome); i++)
-        if (repeats(&d->entry[i], new)) {
-            uint32_t times = d->entry[i].times;
-            take_out(d, i);
-            return times;
+    if (stands_alone(new->outcome))
+        return 0;
+    for (struct decisions_entry *e = d->entry; e < d->entry + COUNT(d->entry); e++)
+        if (e->number != 0 && repeats(e, new)) {
+            take_out(d, e);
+            return e->times;
         }
     return 0;
 }
@@ -102,27 +130,37 @@ static void take_out_what_it_ends(struct decisions *d, const struct decisions_en
 {
     if (is_on_the_way(new->outcome))
         return;
-    for (unsigned i = d->count; i-- > 0;)
-        if (is_on_the_way(d->entry[i].outcome) && is_of_same(&d->entry[i], new))
-            take_out(d, i);
+    for (struct decisions_entry *e = d->entry; e < d->entry + COUNT(d->entry); e++)
+        if (e->number != 0 && is_on_the_way(e->outcome) && is_of_same(e, new))
+            take_out(d, e);
 }
 
 bool decisions_note(struct decisions *decisions, const struct decision *decision, int64_t wall_ms)
 {
-    struct decisions_entry new;
-    enum class class = class_of(decision->outcome);
+    enum kind kind = kind_of(decision->outcome);
 
-    if (class == CLASS_NONE)
+    if (kind == KIND_NONE)
         return false;
-    fill(&new, decision, wall_ms);
-    uint32_t times = take_out_repeated(decisions, &new);
-    take_out_what_it_ends(decisions, &new);
-    unsigned victim = find_victim(decisions, class);
-    if (victim < decisions->count)
-        take_out(decisions, victim);
-    new.times += times;
-    decisions->entry[decisions->count++] = new;
+    struct decisions_entry *new = free_entry(decisions);
+    fill(new, decision, wall_ms);
+    uint32_t times = take_out_repeated(decisions, new);
+    take_out_what_it_ends(decisions, new);
+    take_out_victim(decisions, kind);
+    new->times += times;
+    new->number = ++decisions->numbers;
+    decisions->count++;
     return times == 0;
+}
+
+const struct decisions_entry *decisions_before(const struct decisions *decisions, uint64_t number)
+{
+    const struct decisions_entry *newest = NULL;
+
+    for (const struct decisions_entry *e = decisions->entry;
+         e < decisions->entry + COUNT(decisions->entry); e++)
+        if (e->number != 0 && e->number < number && (newest == NULL || e->number > newest->number))
+            newest = e;
+    return newest;
 }
 
 static void write_entry(const struct decisions_entry *e, struct json_write *w)
@@ -152,10 +190,11 @@ static void write_entry(const struct decisions_entry *e, struct json_write *w)
 void decisions_write(const struct decisions *decisions, struct json_write *w, size_t reserve)
 {
     json_write_array(w, "decisions");
-    for (unsigned i = decisions->count; i-- > 0;) {
+    const struct decisions_entry *e = decisions_before(decisions, UINT64_MAX);
+    for (; e != NULL; e = decisions_before(decisions, e->number)) {
         struct buf before = *w->buf;
         struct json_write writer = *w;
-        write_entry(&decisions->entry[i], w);
+        write_entry(e, w);
         if (w->buf->failed || w->buf->cap - w->buf->n < reserve) {
             *w->buf = before;
             *w = writer;

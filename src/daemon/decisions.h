@@ -10,7 +10,8 @@
 
 /* Texts are cut to fit. */
 struct decisions_entry {
-    int64_t at_ms; /* wall clock, of the last time */
+    uint64_t number; /* counts up; 0 = free */
+    int64_t at_ms;   /* wall clock, of the last time */
     uint32_t times;
     uint32_t suppressed;
     enum outcome outcome;
@@ -26,14 +27,18 @@ struct decisions_entry {
     char origin[161];
 };
 
-/* Oldest first. */
+/* Entries do not move; one place more than may be kept is for what is new. All zero = none yet. */
 struct decisions {
     unsigned count;
-    struct decisions_entry entry[DECISIONS_KEPT];
+    uint64_t numbers; /* the last one given */
+    struct decisions_entry entry[DECISIONS_KEPT + 1];
 };
 
 /* True where it says something new, false where it was counted in an entry or is not kept. */
 bool decisions_note(struct decisions *decisions, const struct decision *decision, int64_t wall_ms);
+
+/* The newest whose number is less than this; NULL where there is none. */
+const struct decisions_entry *decisions_before(const struct decisions *decisions, uint64_t number);
 
 /* Writes the array "decisions", the newest first; the oldest are left out where there is no room:
  * reserve bytes of the buffer stay free. */

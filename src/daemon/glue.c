@@ -1,10 +1,19 @@
 #include "daemon/glue.h"
 
 #include "base/log.h"
+#include "daemon/bus.h"
 #include "daemon/parts.h"
 #include "daemon/saving.h"
 
 #include <errno.h>
+
+/* The planner's refs: the source in the upper half, its own handle in the lower one. */
+enum source { SOURCE_FILES, SOURCE_STREAMS };
+
+static uint64_t ref_of(enum source source, uint32_t handle)
+{
+    return (uint64_t)source << 32 | handle;
+}
 
 /* ---- The planner's way into the world ---- */
 
@@ -36,11 +45,26 @@ static int ask(void *ctx, unsigned slot, const struct llm_request *request)
     return router_ask(&d->router, slot, request);
 }
 
+static int claim(void *ctx, unsigned slot, const struct event *event)
+{
+    (void)ctx;
+    return bus_claim(slot, event);
+}
+
+static void claim_ended(void *ctx, const struct event *event, enum claim_end end,
+                        const uint64_t *identities, size_t count)
+{
+    (void)ctx;
+    bus_claim_ended(event, end, identities, count);
+}
+
+/* A slot waits for one of them. */
 static void cancel(void *ctx, unsigned slot)
 {
     struct daemon *d = ctx;
 
     router_cancel(&d->router, slot);
+    bus_cancel(slot);
 }
 
 static unsigned present(void *ctx, enum action_place place, const char *const *ids, size_t count)
@@ -74,6 +98,8 @@ static enum file_result propose(void *ctx, const char *id, struct span body)
     bool failed = result != FILE_OK && result != FILE_EXISTS;
 
     faults_tried(&d->faults, FAULT_PROPOSE, failed ? errno : 0, d->loop.now.wall_ms);
+    if (result == FILE_OK)
+        bus_action(id, body);
     return result;
 }
 
@@ -95,12 +121,16 @@ static int audit(void *ctx, const struct audit *event)
     return result;
 }
 
-static void finished(void *ctx, uint32_t ref)
+static void finished(void *ctx, uint64_t ref)
 {
     struct daemon *d = ctx;
+    uint32_t handle = (uint32_t)ref;
 
     d->ended++;
-    files_finished(ref);
+    if (ref >> 32 == SOURCE_STREAMS)
+        bus_finished(handle);
+    else
+        files_finished(handle);
 }
 
 /* ---- Decisions ---- */
@@ -113,8 +143,10 @@ static enum log_level level_of(enum outcome outcome, bool new)
     case OUTCOME_PASSED_OVER:
     case OUTCOME_QUEUED:
         return LOG_DEBUG;
-    case OUTCOME_WRITE_FAILED:
-        return new ? LOG_WARNING : LOG_DEBUG; /* it is tried again and again */
+    case OUTCOME_WRITE_FAILED: /* it is tried again and again */
+        return new ? LOG_WARNING : LOG_DEBUG;
+    case OUTCOME_CLAIMED: /* it is looked at again and again */
+        return new ? LOG_INFO : LOG_DEBUG;
     case OUTCOME_CHAIN_FAILED:
     case OUTCOME_QUEUE_FULL:
         return LOG_WARNING;
@@ -142,6 +174,12 @@ static void log_refusal(const struct decision *decision)
         LOG_STR("reason", decision->reason), LOG_STR("origin", decision->origin));
 }
 
+/* Perhaps of work that had a slot: what found none may be read again. */
+static bool is_an_end(enum outcome outcome)
+{
+    return outcome < OUTCOME_QUEUED && outcome != OUTCOME_QUEUE_FULL;
+}
+
 /* What a crash should not make us do again. */
 static bool is_saved_soon(enum outcome outcome)
 {
@@ -153,10 +191,14 @@ static void decided(void *ctx, const struct decision *decision)
     struct daemon *d = ctx;
     bool new = decisions_note(&d->decisions, decision, d->loop.now.wall_ms);
 
-    if (decision->event == NULL)
+    if (decision->event == NULL) {
+        d->refusal = decision->reason;
         log_refusal(decision);
-    else
+    } else {
         log_decision(decision, new);
+    }
+    if (is_an_end(decision->outcome))
+        d->ended++;
     if (is_saved_soon(decision->outcome) || decision->outcome == OUTCOME_COOLDOWN)
         d->cooldowns_changed = true;
     if (is_saved_soon(decision->outcome))
@@ -169,7 +211,9 @@ const struct planner_ops glue_planner_ops = {
     .writable = writable,
     .world = world,
     .ask = ask,
+    .claim = claim,
     .cancel = cancel,
+    .claim_ended = claim_ended,
     .present = present,
     .look = look,
     .propose = propose,
@@ -185,6 +229,7 @@ static void answered(void *arg, unsigned slot, const struct llm_answer *answer)
 {
     struct daemon *d = arg;
 
+    bus_answered(d, d->planner.slots[slot].request.context, answer);
     planner_answered(&d->planner, slot, answer, d->loop.now);
 }
 
@@ -216,7 +261,7 @@ static enum files_took file_event(void *ctx, const struct files_event *event)
         .wall_ms = event->arrived_ms,
         .boot_ms = arrived_boot_ms(d->loop.now, event->arrived_ms),
         .floor_ms = event->floor_ms,
-        .ref = event->ref,
+        .ref = ref_of(SOURCE_FILES, event->ref),
         .complete = event->complete,
     };
 
@@ -236,7 +281,7 @@ static enum files_took file_event(void *ctx, const struct files_event *event)
     return FILES_ENDED;
 }
 
-static void file_refused(void *ctx, struct span origin, const char *reason)
+static void refused(void *ctx, struct span origin, const char *reason)
 {
     struct daemon *d = ctx;
     char name[FILE_NAME_MAX + 1];
@@ -253,5 +298,63 @@ static void file_refused(void *ctx, struct span origin, const char *reason)
 
 const struct files_ops glue_files_ops = {
     .event = file_event,
-    .refused = file_refused,
+    .refused = refused,
+};
+
+/* ---- Redis ---- */
+
+static enum planner_took take(struct daemon *d, struct span bytes, struct span origin, uint64_t ref)
+{
+    struct arrival arrival = {
+        .origin = origin,
+        .wall_ms = d->loop.now.wall_ms,
+        .boot_ms = d->loop.now.boot_ms,
+        .ref = ref,
+        .holds = ref != NO_REF,
+        .complete = true,
+    };
+
+    return planner_event(&d->planner, bytes, &arrival, d->loop.now);
+}
+
+static void message(void *ctx, struct span bytes, struct span origin)
+{
+    (void)take(ctx, bytes, origin, NO_REF);
+}
+
+const struct redis_pubsub_ops glue_pubsub_ops = {
+    .event = message,
+    .refused = refused,
+};
+
+static enum stream_took entry(void *ctx, struct span bytes, struct span origin, uint32_t ref,
+                              const char **reason)
+{
+    struct daemon *d = ctx;
+
+    d->refusal = NULL;
+    switch (take(d, bytes, origin, ref_of(SOURCE_STREAMS, ref))) {
+    case PLANNER_KEEPS:
+        return STREAM_KEPT;
+    case PLANNER_NO_SLOT:
+        return STREAM_NO_SLOT;
+    case PLANNER_ENDED:
+    case PLANNER_UNSURE: /* it is complete */
+        break;
+    }
+    *reason = d->refusal;
+    return d->refusal != NULL ? STREAM_REFUSED : STREAM_ENDED;
+}
+
+static unsigned free_slots(void *ctx)
+{
+    const struct daemon *d = ctx;
+
+    return QUEUE_MAX - d->planner.queue.table.count;
+}
+
+const struct redis_stream_ops glue_stream_ops = {
+    .event = entry,
+    .refused = refused,
+    .free_slots = free_slots,
 };

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/timestamp.h"
+#include "daemon/bus.h"
 #include "daemon/config.h"
 #include "daemon/decisions.h"
 #include "daemon/faults.h"
@@ -58,9 +59,8 @@ static void write_queue(const struct report *r, struct json_write *w)
         enum work_state state;
         const char *name;
     } states[] = {
-        {WORK_QUEUED, "queued"},
-        {WORK_HELD, "held"},
-        {WORK_ASKED, "asked"},
+        {WORK_QUEUED, "queued"},         {WORK_HELD, "held"},
+        {WORK_CLAIMING, "claiming"},     {WORK_ASKED, "asked"},
         {WORK_DECIDED, "being_written"},
     };
     const struct table *table = &r->planner->queue.table;
@@ -157,6 +157,7 @@ void report_write(const struct report *report, struct buf *out)
     json_write_object(&w, NULL);
     write_process(report, &w);
     write_sources(report, &w);
+    bus_report(&w, report->now);
     write_queue(report, &w);
     write_counters(report, &w);
     write_hops(report, &w);

@@ -19,7 +19,7 @@ struct report {
     bool once;
     bool offline;
     bool reading;        /* files_reading() */
-    uint64_t unreadable; /* files refused before they could be events */
+    uint64_t unreadable; /* refused before they could be events */
     int64_t paid_calls;  /* budget_made() */
     const char *runtime; /* the tree in use */
     const struct config *config;

@@ -1,6 +1,7 @@
 #include "daemon/saving.h"
 
 #include "base/log.h"
+#include "daemon/bus.h"
 #include "daemon/parts.h"
 #include "daemon/report.h"
 #include "source/files.h"
@@ -10,9 +11,11 @@
 #include "store/status.h"
 
 #include <errno.h>
+#include <string.h>
 
 static const char cooldowns_name[] = "cooldowns";
 static const char deployments_name[] = "deployments";
+static const char seen_name[] = "seen";
 
 /* Due in wait_ms at the latest. */
 static void arm(struct daemon *d, struct loop_timer *timer, int64_t wait_ms)
@@ -85,6 +88,28 @@ static int save_deployments(struct daemon *d)
     return 0;
 }
 
+static int save_seen(struct daemon *d)
+{
+    struct state_out out;
+    char line[2048];
+    uint32_t at = 0;
+    struct buf b;
+
+    if (state_begin(&out, &d->tree, seen_name) != 0)
+        return -1;
+    for (;;) {
+        buf_init(&b, line, sizeof(line));
+        if (!seen_save(&d->planner.seen, &b, &at))
+            break;
+        if (buf_done(&b) == 0)
+            state_line(&out, buf_view(&b));
+    }
+    if (state_save(&out) != 0)
+        return -1;
+    d->planner.seen.changed = false;
+    return 0;
+}
+
 /* What events left behind comes before how far they were read, which is saved only then: an event
  * that is read again does no harm, one that is not could not bring it back. 0, or an errno. */
 static int try_state(struct daemon *d)
@@ -92,6 +117,10 @@ static int try_state(struct daemon *d)
     if (d->cooldowns_changed && save_cooldowns(d) != 0)
         return errno;
     if (d->planner.deployments.changed && save_deployments(d) != 0)
+        return errno;
+    if (d->planner.seen.changed && save_seen(d) != 0)
+        return errno;
+    if (bus_state_changed() && bus_state_save(d) != 0)
         return errno;
     return files_changed() && files_save() != 0 ? errno : 0;
 }
@@ -132,6 +161,13 @@ static int load_deployment(void *arg, struct span object)
     return deployment_load(&d->planner.deployments, object, d->loop.now);
 }
 
+static int load_seen(void *arg, struct span object)
+{
+    struct daemon *d = arg;
+
+    return seen_load(&d->planner.seen, object);
+}
+
 /* False where what was loaded must be forgotten. */
 static bool load_table(struct daemon *d, const char *name, int (*line)(void *, struct span))
 {
@@ -154,6 +190,8 @@ void saving_load(struct daemon *d)
         cooldown_init(&d->planner.cooldowns);
     if (!load_table(d, deployments_name, load_deployment))
         deployment_init(&d->planner.deployments);
+    if (!load_table(d, seen_name, load_seen))
+        memset(&d->planner.seen, 0, sizeof(d->planner.seen));
 }
 
 /* ---- Status ---- */
@@ -258,10 +296,14 @@ void saving_soon(struct daemon *d)
 void saving_look(struct daemon *d)
 {
     faults_tried(&d->faults, FAULT_EVENTS, files_counts()->error, d->loop.now.wall_ms);
-    if (d->faults.changed)
+    bool changed = bus_changed();
+    if (changed || d->faults.changed)
         arm(d, &d->status_timer, STATE_SAVE_SOON_MS);
-    if (d->cooldowns_changed || files_changed())
+    if (d->cooldowns_changed || d->planner.seen.changed || bus_state_changed() || files_changed())
         arm(d, &d->save_timer, STATE_SAVE_LAZY_MS);
+    /* Forgotten, it would be begun at its end once more, whatever has come since. */
+    if (bus_state_found())
+        arm(d, &d->save_timer, d->faults.of[FAULT_STATE].error == 0 ? 0 : WRITE_RETRY_MS);
     if (beat_is_near(d))
         saving_beat(d);
 }

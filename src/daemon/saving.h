@@ -9,7 +9,7 @@ struct daemon;
 
 /* Sets up the timers. */
 void saving_init(struct daemon *d);
-/* Loads the cooldowns; the progress is the files' own. */
+/* Loads what the planner remembers; how far a source was read is its own. */
 void saving_load(struct daemon *d);
 
 /* Something was decided that must not be done again: state and status follow within a second. */

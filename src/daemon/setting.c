@@ -4,9 +4,13 @@
 #include "base/limits.h"
 #include "base/number.h"
 #include "base/utf8.h"
-#include "net/url.h"
+#include "net/redis_url.h"
+#include "source/redis_stream.h"
 
 #include <string.h>
+
+_Static_assert(SETTING_WHY_MAX >= URL_WHY_MAX && SETTING_WHY_MAX > REDIS_WHY_MAX,
+               "any reason fits");
 
 /* ---- Forms ---- */
 
@@ -24,35 +28,7 @@ static bool is_shown_whole(struct span s, bool blanks)
     return true;
 }
 
-static bool is_port(struct span text)
-{
-    int64_t port;
-
-    return number_int(text, 1, 65535, &port) == 0;
-}
-
-/* host, host:port, [address]:port */
-static bool is_authority(struct span s)
-{
-    size_t host = 0;
-
-    if (s.n > 0 && s.p[0] == '[') {
-        const char *close = memchr(s.p, ']', s.n);
-        if (close == NULL || close == s.p + 1)
-            return false;
-        host = (size_t)(close - s.p) + 1;
-    } else {
-        while (host < s.n && s.p[host] != ':')
-            host++;
-    }
-    if (host == 0)
-        return false;
-    if (host == s.n)
-        return true;
-    return s.p[host] == ':' && is_port((struct span){s.p + host + 1, s.n - host - 1});
-}
-
-static bool is_url(struct span s, int (*parse)(struct url *, struct span, char *))
+static bool reads_as(struct span s, int (*parse)(struct url *, struct span, char *))
 {
     char why[URL_WHY_MAX];
     struct url url;
@@ -60,23 +36,20 @@ static bool is_url(struct span s, int (*parse)(struct url *, struct span, char *
     return is_shown_whole(s, false) && parse(&url, s, why) == 0;
 }
 
-/* [[user]:password@]host[:port][/db] */
-static bool is_redis(struct span s)
+static bool is_redis(struct span s, char *why)
 {
-    int64_t db;
+    struct redis_target target;
 
-    if (span_take_nocase(&s, "unix://"))
-        return s.n > 1 && s.p[0] == '/';
-    if (!span_take_nocase(&s, "redis://") && !span_take_nocase(&s, "rediss://"))
+    bool good = is_shown_whole(s, false) && redis_url_parse(&target, s, why) == 0;
+    explicit_bzero(&target, sizeof(target));
+    return good;
+}
+
+static bool is_streams(const struct setting *setting, struct span s, char *why)
+{
+    if (setting->kind == SETTING_STREAM && memchr(s.p, ',', s.n) != NULL)
         return false;
-    const char *at = memrchr(s.p, '@', s.n);
-    if (at != NULL)
-        s = (struct span){at + 1, s.n - (size_t)(at + 1 - s.p)};
-    bool has_db = memchr(s.p, '/', s.n) != NULL;
-    struct span authority = span_split(&s, '/');
-    if (has_db && s.n > 0 && number_int(s, 0, 65535, &db) != 0)
-        return false;
-    return is_authority(authority);
+    return is_shown_whole(s, setting->kind == SETTING_STREAMS) && redis_stream_check(s, why) == 0;
 }
 
 static int read_choice(const char *choices, struct span text, int64_t *number)
@@ -108,9 +81,11 @@ static int verdict(bool good)
     return good ? 0 : -1;
 }
 
-int setting_read(const struct setting *setting, struct span text, struct setting_value *value)
+int setting_read(const struct setting *setting, struct span text, struct setting_value *value,
+                 char *why)
 {
     *value = (struct setting_value){0};
+    why[0] = '\0';
     switch (setting->kind) {
     case SETTING_PATH:
         return verdict(text.p[0] == '/' && (int64_t)text.n <= setting->max &&
@@ -133,11 +108,14 @@ int setting_read(const struct setting *setting, struct span text, struct setting
     case SETTING_CHAIN:
         return verdict(is_shown_whole(text, true));
     case SETTING_HTTP:
-        return verdict(is_url(text, url_parse));
+        return verdict(reads_as(text, url_parse));
     case SETTING_OLLAMA:
-        return verdict(is_url(text, url_parse_ollama));
+        return verdict(reads_as(text, url_parse_ollama));
     case SETTING_REDIS:
-        return verdict(is_shown_whole(text, false) && is_redis(text));
+        return verdict(is_redis(text, why));
+    case SETTING_STREAMS:
+    case SETTING_STREAM:
+        return verdict(is_streams(setting, text, why));
     }
     return -1;
 }
@@ -215,21 +193,65 @@ void setting_accepts(const struct setting *setting, struct buf *out)
     case SETTING_REDIS:
         buf_str(out, "redis://[[user]:password@]host[:port][/db], rediss://... or unix:///path");
         break;
+    case SETTING_STREAMS:
+        buf_str(out, "a comma list of up to ");
+        buf_int(out, STREAMS_MAX);
+        buf_str(out, " names of streams");
+        break;
+    case SETTING_STREAM:
+        buf_str(out, "the name of a stream, up to ");
+        buf_int(out, STREAM_NAME_MAX);
+        buf_str(out, " bytes");
+        break;
     }
 }
 
-void setting_show(const struct setting *setting, struct span text, struct buf *out)
+/* Is it all that a URL of ours may have behind its path? */
+static bool is_database(struct span query)
 {
-    if (setting->secret) {
+    int64_t database;
+
+    return span_take_nocase(&query, "?db=") &&
+           number_int(query, 0, REDIS_DATABASE_MAX, &database) == 0;
+}
+
+static void put_cut(struct span text, size_t most, struct buf *out)
+{
+    char cut[SETTING_SHOWN_MAX + 1];
+
+    escape_text(out, (struct span){cut, span_cut(cut, most + 1, text)});
+}
+
+/* Without what may be a password, also where it is no URL that we take. */
+static void show_url(struct span text, size_t most, struct buf *out)
+{
+    const char *at = memrchr(text.p, '@', text.n);
+    const char *mark = memchr(text.p, '?', text.n);
+    struct span query = {mark, mark != NULL ? (size_t)(text.p + text.n - mark) : 0};
+    bool hidden = query.n > 0 && !is_database(query);
+
+    if (at != NULL)
         buf_str(out, "(hidden)");
-        return;
-    }
-    bool may_hold_user = setting->kind == SETTING_REDIS || setting->kind == SETTING_HTTP ||
-                         setting->kind == SETTING_OLLAMA;
-    const char *at = may_hold_user && text.n > 0 ? memrchr(text.p, '@', text.n) : NULL;
-    if (at != NULL) {
-        buf_str(out, "(hidden)");
+    if (at != NULL && (mark == NULL || mark > at))
         text = (struct span){at, text.n - (size_t)(at - text.p)};
-    }
-    escape_text(out, text);
+    else if (at != NULL)
+        return;
+    if (hidden)
+        text.n -= query.n;
+    put_cut(text, most, out);
+    if (hidden)
+        buf_str(out, "?(hidden)");
+}
+
+void setting_show(const struct setting *setting, struct span text, size_t most, struct buf *out)
+{
+    bool is_url = setting->kind == SETTING_REDIS || setting->kind == SETTING_HTTP ||
+                  setting->kind == SETTING_OLLAMA;
+
+    if (setting->secret)
+        buf_str(out, "(hidden)");
+    else if (is_url && text.n > 0)
+        show_url(text, most, out);
+    else
+        put_cut(text, most, out);
 }

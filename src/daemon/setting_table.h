@@ -57,6 +57,8 @@ enum setting_kind {
     SETTING_HTTP,    /* http[s]://host... */
     SETTING_OLLAMA,  /* the same, or Ollama's own host[:port] */
     SETTING_REDIS,   /* redis[s]://host... or unix:///path */
+    SETTING_STREAMS, /* comma list of names of Redis streams */
+    SETTING_STREAM,  /* one */
 };
 
 struct setting {

@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "llm/rules.h"
 #include "planner/action.h"
+#include "planner/claim.h"
+#include "planner/delay.h"
 #include "planner/intake.h"
 #include "planner/open.h"
 
@@ -40,35 +42,36 @@ enum planner_took conclude_newcomer(struct planner *p, enum outcome outcome,
     return PLANNER_ENDED;
 }
 
-void conclude_release(struct planner *p, uint32_t ref)
+void conclude_release(struct planner *p, struct handles_chain *refs)
 {
+    uint64_t ref;
+    while ((ref = handles_take(&p->queue.refs, refs)) != NO_REF)
+        p->ops->finished(p->ctx, ref);
+}
+
+void conclude_release_loose(struct planner *p, struct handles_chain *refs)
+{
+    uint64_t ref = handles_take_loose(&p->queue.refs, refs);
     if (ref != NO_REF)
         p->ops->finished(p->ctx, ref);
 }
 
-void conclude_event(struct planner *p, struct work *work, enum outcome outcome, const char *reason)
+void conclude_note(struct planner *p, const struct joined *joined)
+{
+    for (uint32_t i = 0; i < joined->identity_count; i++)
+        seen_note(&p->seen, joined->identities[i]);
+}
+
+void conclude_event(struct planner *p, const struct work *work, enum outcome outcome,
+                    const char *reason)
 {
     conclude_tell(p, &(struct decision){.outcome = outcome,
                                         .event = &work->event,
                                         .reason = reason,
                                         .suppressed = work->joined.count});
-    conclude_release(p, work->ref);
-    work->ref = NO_REF;
 }
 
-/* ---- slots ---- */
-
-static bool has_slot(const struct work *work)
-{
-    return work->state == WORK_ASKED || work->state == WORK_DECIDED;
-}
-
-/* The piece is queued again, without a slot. */
-static void leave_slot(struct planner *p, struct work *work)
-{
-    p->slots[work->slot].work = NULL;
-    work->state = WORK_QUEUED;
-}
+/* ---- the end of a piece ---- */
 
 bool conclude_is_written(const struct planner *p, const struct work *work, struct now now)
 {
@@ -80,21 +83,25 @@ bool conclude_is_written(const struct planner *p, const struct work *work, struc
     return open.view == OPEN_OWN || open.view == OPEN_FAULT;
 }
 
+/* Takes back the claim or question that waits for its answer. */
+static void cancel(struct planner *p, const struct work *work)
+{
+    if (work->state == WORK_CLAIMING || work->state == WORK_ASKED)
+        p->ops->cancel(p->ctx, work->slot);
+}
+
 void conclude_take_back(struct planner *p, struct work *work)
 {
-    if (work->state == WORK_ASKED)
-        p->ops->cancel(p->ctx, work->slot);
-    if (has_slot(work))
-        leave_slot(p, work);
+    cancel(p, work);
+    delay_leave_slot(p, work);
     intake_merge_next(p, work);
 }
 
 /* The piece is at its end and what is told of it has been told. */
 static void remove_piece(struct planner *p, struct work *work, struct now now)
 {
-    if (has_slot(work))
-        leave_slot(p, work);
-    conclude_release(p, work->ref);
+    delay_leave_slot(p, work);
+    conclude_release(p, &work->refs);
     struct work *next = queue_remove(&p->queue, work);
     queue_free(&p->queue, work);
     if (next != NULL)
@@ -104,13 +111,12 @@ static void remove_piece(struct planner *p, struct work *work, struct now now)
 void conclude_drop(struct planner *p, struct work *work, enum outcome outcome, const char *reason,
                    struct now now)
 {
-    if (work->state == WORK_ASKED)
-        p->ops->cancel(p->ctx, work->slot);
+    cancel(p, work);
+    if (outcome != OUTCOME_QUEUE_FULL)
+        conclude_note(p, &work->joined);
     conclude_event(p, work, outcome, reason);
     remove_piece(p, work, now);
 }
-
-/* ---- ends and delays of a piece in a slot ---- */
 
 static uint32_t suppressed(const struct planner *p, const struct work *work)
 {
@@ -125,6 +131,14 @@ static void start_cooldown(struct planner *p, const struct work *work, struct no
                        p->settings.cooldown_ms, now.boot_ms);
 }
 
+/* What it stands for was decided, now or before a crash: it is done, here and on the bus. */
+static void end_judged(struct planner *p, struct work *work, struct now now)
+{
+    conclude_note(p, &work->joined);
+    claim_decided(p, work);
+    remove_piece(p, work, now);
+}
+
 static void end_decided(struct planner *p, struct work *work, enum outcome outcome,
                         const char *action_id, struct now now)
 {
@@ -137,97 +151,7 @@ static void end_decided(struct planner *p, struct work *work, enum outcome outco
                                         .model = slot->model,
                                         .suppressed = suppressed(p, work)});
     start_cooldown(p, work, now);
-    remove_piece(p, work, now);
-}
-
-static void tell_delay(struct planner *p, const struct work *work, enum outcome outcome,
-                       const char *reason)
-{
-    conclude_tell(p, &(struct decision){.outcome = outcome,
-                                        .event = &work->event,
-                                        .reason = reason,
-                                        .suppressed = work->joined.count});
-}
-
-/* A single run has no later: the event stays unfinished. */
-static void leave_unfinished(struct planner *p, struct work *work)
-{
-    if (has_slot(work))
-        leave_slot(p, work);
-    intake_merge_next(p, work);
-    work->tries++;
-    work->exhausted = false;
-}
-
-/* Something that is its own could not be read or finished: it is tried again, and the others go on
- * meanwhile. What there is of it is looked up then, by its own event: what waits behind goes on
- * waiting, so that another event does not take its place. */
-static void delay_alone(struct planner *p, struct work *work, int error, struct now now)
-{
-    tell_delay(p, work, OUTCOME_WRITE_FAILED, log_errno(error));
-    if (p->settings.once) {
-        leave_unfinished(p, work);
-        return;
-    }
-    if (has_slot(work))
-        leave_slot(p, work);
-    work->looked_ms = INT64_MIN;
-    work->due_ms = now.boot_ms + WRITE_RETRY_MS;
-}
-
-/* The disk did not take an action. The piece keeps its slot, so that the models are not asked
- * again, and nothing else is asked before there is room. */
-static void delay_for_disk(struct planner *p, struct work *work, int error, struct now now)
-{
-    tell_delay(p, work, OUTCOME_WRITE_FAILED, log_errno(error));
-    if (p->settings.once) {
-        leave_unfinished(p, work);
-        return;
-    }
-    p->slots[work->slot].tried = true;
-    work->due_ms = now.boot_ms + WRITE_RETRY_MS;
-    p->write_blocked_until_ms = work->due_ms;
-}
-
-/* What a model would answer could not be written: none is asked before there is room. */
-static void delay_for_room(struct planner *p, struct work *work, int error, struct now now)
-{
-    tell_delay(p, work, OUTCOME_WRITE_FAILED, log_errno(error));
-    if (p->settings.once) {
-        leave_unfinished(p, work);
-        return;
-    }
-    leave_slot(p, work);
-    p->write_blocked_until_ms = now.boot_ms + WRITE_RETRY_MS;
-}
-
-/* A quarter of the wait up or down, so that nodes do not ask in step. */
-static int64_t jittered(struct planner *p, int64_t wait_ms)
-{
-    p->jitter = p->jitter * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    int64_t spread = (int64_t)((p->jitter >> 33) % (uint64_t)(wait_ms / 2 + 1));
-    return wait_ms - wait_ms / 4 + spread;
-}
-
-static void delay_for_chain(struct planner *p, struct work *work, const char *reason,
-                            struct now now)
-{
-    int64_t deadline_ms = work->arrived_ms + p->settings.deadline_ms;
-    tell_delay(p, work, OUTCOME_CHAIN_FAILED, reason);
-    leave_slot(p, work);
-    intake_merge_next(p, work);
-    work->tries++;
-    if (now.boot_ms >= deadline_ms) {
-        work->exhausted = true;
-        work->due_ms = now.boot_ms;
-        return;
-    }
-    work->wait_ms = work->wait_ms == 0 ? RETRY_FIRST_MS : 2 * work->wait_ms;
-    if (work->wait_ms > RETRY_LAST_MS)
-        work->wait_ms = RETRY_LAST_MS;
-    work->due_ms = now.boot_ms + jittered(p, work->wait_ms);
-    if (work->due_ms > deadline_ms)
-        work->due_ms = deadline_ms;
+    end_judged(p, work, now);
 }
 
 /* ---- writing ---- */
@@ -239,7 +163,7 @@ static int finish_written(struct planner *p, struct work *work, const struct aud
 {
     if (p->ops->audit(p->ctx, audit) != 0)
         return -1;
-    if (has_slot(work)) {
+    if (queue_is_busy(work)) {
         end_decided(p, work, OUTCOME_PROPOSED, audit->action_id, now);
         return 0;
     }
@@ -253,8 +177,16 @@ static int finish_written(struct planner *p, struct work *work, const struct aud
     if (cooldown_passes(&p->cooldowns, span_of(work->event.key), work->event.severity,
                         p->settings.cooldown_ms, now.boot_ms))
         start_cooldown(p, work, now);
-    remove_piece(p, work, now);
+    end_judged(p, work, now);
     return 0;
+}
+
+/* The action is there, so that no other planner may write one, and the rest is tried again. */
+static void delay_rest(struct planner *p, struct work *work, int error, struct now now)
+{
+    if (work->claimed)
+        claim_decided(p, work);
+    delay_alone(p, work, error, now);
 }
 
 /* An action of ours for this very event is there: from before a crash, or from a try of which we
@@ -275,7 +207,7 @@ static void resume(struct planner *p, struct work *work, const struct action_fac
         .requires_human = facts->requires_human,
     };
     if (p->ops->settle(p->ctx) != 0 || finish_written(p, work, &audit, now) != 0)
-        delay_alone(p, work, errno, now);
+        delay_rest(p, work, errno, now);
 }
 
 /* What an open action means for a piece. True where the piece was dealt with. */
@@ -350,7 +282,7 @@ static void finish_new(struct planner *p, const struct planner_slot *slot, const
         .requires_human = slot->proposal.requires_human,
     };
     if (finish_written(p, work, &audit, now) != 0)
-        delay_alone(p, work, errno, now);
+        delay_rest(p, work, errno, now);
 }
 
 void conclude_write(struct planner *p, unsigned number, struct now now)
@@ -434,8 +366,8 @@ static void decide_by_rules(struct planner *p, unsigned number, struct now now)
         return;
     }
     slot->proposal.action = PROPOSAL_NOTIFY;
-    if (!slot->work->exhausted)
-        memset(&slot->answer, 0, sizeof(slot->answer));
+    if (!slot->work->exhausted || slot->work->answer != slot->answer_number)
+        memset(&slot->answer, 0, sizeof(slot->answer)); /* another event's */
     decide(p, number, slot->work->exhausted ? POLICY_CHAIN_EXHAUSTED : POLICY_STALE,
            rules_provider.name, now);
 }
@@ -478,6 +410,17 @@ static void ask(struct planner *p, unsigned number, struct now now)
         delay_for_chain(p, slot->work, "the chain could not be asked", now);
 }
 
+/* Nothing stands in its way any more. */
+static void go_on(struct planner *p, unsigned number, struct now now)
+{
+    struct work *work = p->slots[number].work;
+    work->state = WORK_ASKED;
+    if (work->stale || work->exhausted)
+        decide_by_rules(p, number, now);
+    else
+        ask(p, number, now);
+}
+
 void conclude_begin(struct planner *p, struct work *work, unsigned number, struct now now)
 {
     if (now.boot_ms - LOOK_FRESH_MS > work->looked_ms) {
@@ -490,16 +433,65 @@ void conclude_begin(struct planner *p, struct work *work, unsigned number, struc
     p->slots[number].work = work;
     p->slots[number].tried = false;
     work->slot = number;
-    work->state = WORK_ASKED;
+    work->state = WORK_CLAIMING;
     int error = p->ops->writable(p->ctx);
     if (error != 0) {
         delay_for_room(p, work, error, now);
         return;
     }
-    if (work->stale || work->exhausted)
-        decide_by_rules(p, number, now);
-    else
-        ask(p, number, now);
+    if (p->ops->claim(p->ctx, number, &work->event) != 0)
+        go_on(p, number, now);
+}
+
+/* Another planner has decided it. It is a repeat, as one within a cooldown of our own is. */
+static void end_shared(struct planner *p, struct work *work, const char *reason, struct now now)
+{
+    cooldown_count(&p->cooldowns, span_of(work->event.key), work->joined.count + 1);
+    delay_leave_slot(p, work);
+    conclude_drop(p, work, OUTCOME_SHARED, reason, now);
+}
+
+/* Another planner has handled the leader; where others joined it, which may be news, the key alone
+ * is asked for: what is done with the key is done with them. */
+static void end_seen(struct planner *p, struct work *work, const char *reason, struct now now)
+{
+    if (work->joined.count == 0 || work->event.identity == 0) {
+        end_shared(p, work, reason, now);
+        return;
+    }
+    work->event.identity = 0;
+    if (p->ops->claim(p->ctx, work->slot, &work->event) != 0)
+        go_on(p, work->slot, now);
+}
+
+void conclude_claimed(struct planner *p, unsigned number, const struct claim_answer *answer,
+                      struct now now)
+{
+    struct work *work = p->slots[number].work;
+    char reason[CLAIM_REASON_SIZE];
+    if (work == NULL || work->state != WORK_CLAIMING)
+        return; /* it was taken back */
+    switch (answer->view) {
+    case CLAIM_OURS:
+        work->claimed = true;
+        go_on(p, number, now);
+        return;
+    case CLAIM_ALONE:
+        go_on(p, number, now);
+        return;
+    case CLAIM_TAKEN:
+        claim_reason(reason, "another planner is at it", answer->owner);
+        delay_for_claim(p, work, reason, answer->wait_ms, now);
+        return;
+    case CLAIM_DONE:
+        claim_reason(reason, "another planner has decided it", answer->owner);
+        end_shared(p, work, reason, now);
+        return;
+    case CLAIM_SEEN:
+        claim_reason(reason, "another planner has handled this very event", answer->owner);
+        end_seen(p, work, reason, now);
+        return;
+    }
 }
 
 void conclude_answer(struct planner *p, unsigned number, const struct llm_answer *answer,
@@ -509,6 +501,8 @@ void conclude_answer(struct planner *p, unsigned number, const struct llm_answer
     char why[PROPOSAL_WHY_MAX];
     slot->answer = *answer;
     slot->answer.object = (struct span){0};
+    slot->answer_number = ++p->answers;
+    slot->work->answer = slot->answer_number;
     slot->work->free_only |= answer->paid_rejected;
     if (!answer->success) {
         delay_for_chain(p, slot->work,

@@ -33,6 +33,15 @@ bool cooldown_passes(struct cooldowns *c, struct span key, enum severity severit
     return false;
 }
 
+void cooldown_count(struct cooldowns *c, struct span key, uint32_t events)
+{
+    struct cooldown *entry = table_find(&c->table, key);
+
+    if (entry != NULL)
+        entry->suppressed +=
+            events < UINT32_MAX - entry->suppressed ? events : UINT32_MAX - entry->suppressed;
+}
+
 uint32_t cooldown_suppressed(const struct cooldowns *c, struct span key)
 {
     const struct cooldown *entry = table_find(&c->table, key);

@@ -29,6 +29,9 @@ void cooldown_init(struct cooldowns *c);
  * setting. A severity above the one that started it passes. */
 bool cooldown_passes(struct cooldowns *c, struct span key, enum severity severity,
                      int64_t length_ms, int64_t boot_ms);
+/* Counts events that another planner's cooldown has suppressed, where the key has one of ours,
+ * which may be over. */
+void cooldown_count(struct cooldowns *c, struct span key, uint32_t events);
 /* Starts it anew, with no suppressed events. */
 void cooldown_start(struct cooldowns *c, struct span key, enum severity severity, int64_t length_ms,
                     int64_t boot_ms);

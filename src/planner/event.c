@@ -8,6 +8,8 @@
 #include "base/timestamp.h"
 #include "base/utf8.h"
 
+#include <limits.h>
+#include <stddef.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -27,15 +29,110 @@
 #define CORRELATION_HASH 16
 #define CORRELATION_KEPT (CORRELATION_MAX - 1 - 1 - CORRELATION_HASH)
 
-static const char *const type_names[] = {"type", "event_type", "event", NULL};
-static const char *const node_names[] = {"node", "node_name", "host", "hostname", NULL};
-static const char *const service_names[] = {"service", "service_name", "container",
-                                            "container_name", NULL};
-static const char *const source_names[] = {"source", NULL};
-static const char *const time_names[] = {"timestamp", "ts", "time", NULL};
-static const char *const severity_names[] = {"severity", "level", NULL};
-static const char *const details_names[] = {"payload", "details", "data", NULL};
-static const char *const envelope_names[] = {"event", "update", "data", "payload", NULL};
+/* ---- The members that say something to us ---- */
+
+enum member {
+    MEMBER_ID,
+    MEMBER_TS,
+    MEMBER_KEY,
+    MEMBER_DATA,
+    MEMBER_HOST,
+    MEMBER_NODE,
+    MEMBER_TIME,
+    MEMBER_TYPE,
+    MEMBER_EVENT,
+    MEMBER_LEVEL,
+    MEMBER_CHANGE,
+    MEMBER_SOURCE,
+    MEMBER_UPDATE,
+    MEMBER_DETAILS,
+    MEMBER_MESSAGE,
+    MEMBER_PAYLOAD,
+    MEMBER_SERVICE,
+    MEMBER_EVENT_ID,
+    MEMBER_HOSTNAME,
+    MEMBER_SEVERITY,
+    MEMBER_CONTAINER,
+    MEMBER_NODE_NAME,
+    MEMBER_TIMESTAMP,
+    MEMBER_EVENT_TYPE,
+    MEMBER_SERVICE_NAME,
+    MEMBER_CONTAINER_NAME,
+    MEMBER_CORRELATION_ID,
+    MEMBERS
+};
+
+#define TEXT(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
+
+/* The shorter first: a look-up may stop where the names become too long. */
+static const struct span member_names[MEMBERS] = {
+    [MEMBER_ID] = TEXT("id"),
+    [MEMBER_TS] = TEXT("ts"),
+    [MEMBER_KEY] = TEXT("key"),
+    [MEMBER_DATA] = TEXT("data"),
+    [MEMBER_HOST] = TEXT("host"),
+    [MEMBER_NODE] = TEXT("node"),
+    [MEMBER_TIME] = TEXT("time"),
+    [MEMBER_TYPE] = TEXT("type"),
+    [MEMBER_EVENT] = TEXT("event"),
+    [MEMBER_LEVEL] = TEXT("level"),
+    [MEMBER_CHANGE] = TEXT("change"),
+    [MEMBER_SOURCE] = TEXT("source"),
+    [MEMBER_UPDATE] = TEXT("update"),
+    [MEMBER_DETAILS] = TEXT("details"),
+    [MEMBER_MESSAGE] = TEXT("message"),
+    [MEMBER_PAYLOAD] = TEXT("payload"),
+    [MEMBER_SERVICE] = TEXT("service"),
+    [MEMBER_EVENT_ID] = TEXT("event_id"),
+    [MEMBER_HOSTNAME] = TEXT("hostname"),
+    [MEMBER_SEVERITY] = TEXT("severity"),
+    [MEMBER_CONTAINER] = TEXT("container"),
+    [MEMBER_NODE_NAME] = TEXT("node_name"),
+    [MEMBER_TIMESTAMP] = TEXT("timestamp"),
+    [MEMBER_EVENT_TYPE] = TEXT("event_type"),
+    [MEMBER_SERVICE_NAME] = TEXT("service_name"),
+    [MEMBER_CONTAINER_NAME] = TEXT("container_name"),
+    [MEMBER_CORRELATION_ID] = TEXT("correlation_id"),
+};
+
+/* Spellings of one thing, up to MEMBERS: the first that is there counts. */
+static const enum member type_members[] = {MEMBER_TYPE, MEMBER_EVENT_TYPE, MEMBER_EVENT, MEMBERS};
+static const enum member node_members[] = {MEMBER_NODE, MEMBER_NODE_NAME, MEMBER_HOST,
+                                           MEMBER_HOSTNAME, MEMBERS};
+static const enum member service_members[] = {MEMBER_SERVICE, MEMBER_SERVICE_NAME, MEMBER_CONTAINER,
+                                              MEMBER_CONTAINER_NAME, MEMBERS};
+static const enum member source_members[] = {MEMBER_SOURCE, MEMBERS};
+static const enum member time_members[] = {MEMBER_TIMESTAMP, MEMBER_TS, MEMBER_TIME, MEMBERS};
+static const enum member severity_members[] = {MEMBER_SEVERITY, MEMBER_LEVEL, MEMBERS};
+static const enum member details_members[] = {MEMBER_PAYLOAD, MEMBER_DETAILS, MEMBER_DATA, MEMBERS};
+static const enum member id_members[] = {MEMBER_ID, MEMBER_EVENT_ID, MEMBERS};
+static const enum member envelope_members[] = {MEMBER_EVENT, MEMBER_UPDATE, MEMBER_DATA,
+                                               MEMBER_PAYLOAD, MEMBERS};
+
+/* An object of a document, and its members by their names. */
+struct object {
+    const struct json *doc;
+    json_ref members[MEMBERS];
+    bool twice; /* one of them is there twice */
+};
+
+static void read_object(struct object *object, const struct json *doc, json_ref ref)
+{
+    object->doc = doc;
+    object->twice = json_members(doc, ref, member_names, MEMBERS, object->members);
+}
+
+/* The first of these that is there; null is how some writers say nothing. */
+static json_ref first_of(const struct object *object, const enum member *list)
+{
+    for (; *list != MEMBERS; list++)
+        if (json_type(object->doc, object->members[*list]) != JSON_NULL)
+            return object->members[*list];
+    return JSON_NONE;
+}
 
 const char *event_error_text(enum event_error error)
 {
@@ -76,36 +173,26 @@ static enum event_error read_document(struct json *doc, struct span bytes)
     return error == JSON_SIZE ? EVENT_TOO_LARGE : EVENT_NOT_JSON;
 }
 
-/* The member under the first of these names that is there; null is how some writers say nothing. */
-static json_ref first_of(const struct json *doc, json_ref object, const char *const *names)
+static json_ref type_of(const struct object *object)
 {
-    json_ref ref = JSON_NONE;
-
-    for (; *names != NULL && json_type(doc, ref) == JSON_NULL; names++)
-        ref = json_member(doc, object, *names);
-    return json_type(doc, ref) == JSON_NULL ? JSON_NONE : ref;
-}
-
-static json_ref type_of(const struct json *doc, json_ref object)
-{
-    json_ref ref = first_of(doc, object, type_names);
+    json_ref ref = first_of(object, type_members);
 
     /* An object under "event" is what an envelope holds, and names no type. */
-    if (json_type(doc, ref) == JSON_OBJECT && ref == json_member(doc, object, "event"))
+    if (ref == object->members[MEMBER_EVENT] && json_type(object->doc, ref) == JSON_OBJECT)
         return JSON_NONE;
     return ref;
 }
 
 /* Shape A. */
-static bool is_event(const struct json *doc, json_ref object)
+static bool is_event(const struct object *object)
 {
-    return json_type(doc, type_of(doc, object)) == JSON_STRING &&
-           first_of(doc, object, node_names) != JSON_NONE;
+    return json_type(object->doc, type_of(object)) == JSON_STRING &&
+           first_of(object, node_members) != JSON_NONE;
 }
 
 /* Where an event stands in its document. */
 struct place {
-    json_ref object;
+    struct object object;
     json_ref type;
     json_ref key; /* "node/service" in one string, or JSON_NONE */
 };
@@ -118,34 +205,42 @@ static bool has_slash(const struct json *doc, json_ref ref)
 }
 
 /* The type of an envelope that has its event's key beside it; JSON_NONE where it is none. */
-static json_ref type_of_keyed(const struct json *doc)
+static json_ref type_of_keyed(const struct object *object)
 {
-    static const char *const names[] = {"type", "change"};
+    static const enum member members[] = {MEMBER_TYPE, MEMBER_CHANGE};
 
-    for (size_t i = 0; i < COUNT(names); i++) {
-        json_ref ref = json_member(doc, JSON_ROOT, names[i]);
-        if (json_type(doc, ref) == JSON_STRING)
+    for (size_t i = 0; i < COUNT(members); i++) {
+        json_ref ref = object->members[members[i]];
+        if (json_type(object->doc, ref) == JSON_STRING)
             return ref;
     }
     return JSON_NONE;
 }
 
-static struct place find_event(const struct json *doc)
+/* False where an object that counts has a member twice. */
+static bool find_event(struct place *place, const struct json *doc)
 {
-    struct place place = {JSON_ROOT, type_of(doc, JSON_ROOT), JSON_NONE};
+    struct object root;
 
-    if (is_event(doc, JSON_ROOT))
-        return place;
-    for (const char *const *name = envelope_names; *name != NULL; name++) {
-        json_ref inner = json_member(doc, JSON_ROOT, *name);
-        if (is_event(doc, inner))
-            return (struct place){inner, type_of(doc, inner), JSON_NONE};
+    read_object(&root, doc, JSON_ROOT);
+    *place = (struct place){root, type_of(&root), JSON_NONE};
+    if (root.twice || is_event(&root))
+        return !root.twice;
+    for (const enum member *member = envelope_members; *member != MEMBERS; member++) {
+        struct object inner;
+        read_object(&inner, doc, root.members[*member]);
+        if (is_event(&inner)) {
+            *place = (struct place){inner, type_of(&inner), JSON_NONE};
+            return !inner.twice;
+        }
     }
-    json_ref key = json_member(doc, JSON_ROOT, "key");
-    json_ref type = type_of_keyed(doc);
-    if (type != JSON_NONE && has_slash(doc, key))
-        return (struct place){JSON_ROOT, type, key};
-    return place;
+    json_ref key = root.members[MEMBER_KEY];
+    json_ref type = type_of_keyed(&root);
+    if (type != JSON_NONE && has_slash(doc, key)) {
+        place->type = type;
+        place->key = key;
+    }
+    return true;
 }
 
 /* ---- Names ---- */
@@ -200,22 +295,23 @@ static enum event_error take_key(struct event *out, const struct json *doc, json
     return node.n == 0 ? EVENT_NO_NODE : EVENT_OK;
 }
 
-static enum event_error take_names(struct event *out, const struct json *doc,
-                                   const struct place *place)
+static enum event_error take_names(struct event *out, const struct place *place)
 {
+    const struct object *object = &place->object;
+    const struct json *doc = object->doc;
     enum event_error error = take_name(doc, place->type, out->type, EVENT_NO_TYPE);
 
     if (error == EVENT_OK && place->key != JSON_NONE) {
         error = take_key(out, doc, place->key);
     } else if (error == EVENT_OK) {
-        json_ref node = first_of(doc, place->object, node_names);
-        json_ref service = first_of(doc, place->object, service_names);
+        json_ref node = first_of(object, node_members);
+        json_ref service = first_of(object, service_members);
         error = take_name(doc, node, out->node_as_came, EVENT_NO_NODE);
         if (error == EVENT_OK)
             error = take_name(doc, service, out->service, EVENT_OK);
     }
     if (error == EVENT_OK)
-        error = take_name(doc, first_of(doc, place->object, source_names), out->source, EVENT_OK);
+        error = take_name(doc, first_of(object, source_members), out->source, EVENT_OK);
     return error;
 }
 
@@ -262,7 +358,7 @@ static int parse_time(const struct json *doc, json_ref ref, char *text, int64_t 
     return epoch_ms(value, ms);
 }
 
-static void take_time(struct event *out, const struct json *doc, json_ref ref, int64_t arrived_ms)
+static void take_time(struct event *out, const struct object *object, int64_t arrived_ms)
 {
     char text[TIME_TEXT_MAX + 1];
     int64_t ms;
@@ -270,9 +366,10 @@ static void take_time(struct event *out, const struct json *doc, json_ref ref, i
     _Static_assert(sizeof(out->timestamp) >= TIMESTAMP_SIZE, "holds what timestamp_format writes");
     out->arrived_ms = arrived_ms;
     out->at_ms = arrived_ms;
-    timestamp_format(out->timestamp, arrived_ms);
-    if (parse_time(doc, ref, text, &ms) != 0)
+    if (parse_time(object->doc, first_of(object, time_members), text, &ms) != 0) {
+        timestamp_format(out->timestamp, arrived_ms);
         return;
+    }
     if (span_copy(out->timestamp, sizeof(out->timestamp), span_of(text)) != 0)
         timestamp_format(out->timestamp, ms);
     out->dated = ms >= EVENT_AGE_FLOOR_MS && ms - EVENT_AHEAD_MAX_MS <= arrived_ms;
@@ -282,12 +379,12 @@ static void take_time(struct event *out, const struct json *doc, json_ref ref, i
 
 /* ---- The rest ---- */
 
-static void take_severity(struct event *out, const struct json *doc, json_ref ref)
+static void take_severity(struct event *out, const struct object *object)
 {
     char text[sizeof("critical")] = "";
 
     /* What does not fit is no word of ours. */
-    (void)json_string(doc, ref, text, sizeof(text));
+    (void)json_string(object->doc, first_of(object, severity_members), text, sizeof(text));
     out->severity = severity_of(span_of(text));
 }
 
@@ -329,6 +426,11 @@ static struct span text_start(struct span s, size_t max)
     }
 }
 
+static bool is_whole_text(struct span s)
+{
+    return utf8_valid(s) && (s.n == 0 || memchr(s.p, '\0', s.n) == NULL);
+}
+
 /* What is too long, or no text that JSON could carry, keeps its start, and a hash of all of it
  * stands for the rest. */
 static void put_correlation(struct event *out, struct span id, struct span whole)
@@ -337,7 +439,7 @@ static void put_correlation(struct event *out, struct span id, struct span whole
     struct buf b;
 
     buf_init(&b, out->correlation_id, sizeof(out->correlation_id));
-    if (id.n < CORRELATION_MAX && text_start(id, id.n).n == id.n) {
+    if (id.n < CORRELATION_MAX && is_whole_text(id)) {
         buf_span(&b, id);
     } else {
         sha256_hex(hex, CORRELATION_HASH, &whole, 1);
@@ -349,22 +451,53 @@ static void put_correlation(struct event *out, struct span id, struct span whole
         out->correlation_id[0] = '\0';
 }
 
-static void take_correlation(struct event *out, const struct json *doc, json_ref ref,
-                             struct span origin)
+static void take_correlation(struct event *out, const struct object *object, struct span origin)
 {
     char own[2 * CORRELATION_MAX];
+    json_ref ref = object->members[MEMBER_CORRELATION_ID];
 
-    int n = json_string_cut(doc, ref, own, sizeof(own));
+    int n = json_string_cut(object->doc, ref, own, sizeof(own));
     if (n > 0)
-        put_correlation(out, (struct span){own, (size_t)n}, json_raw(doc, ref));
+        put_correlation(out, (struct span){own, (size_t)n}, json_raw(object->doc, ref));
     else
         put_correlation(out, origin, origin);
+}
+
+static void take_identity(struct event *out, const struct json *doc, json_ref ref)
+{
+    char text[2 * CORRELATION_MAX];
+    uint8_t digest[SHA256_BYTES];
+
+    struct span id = json_raw(doc, ref); /* of a number, and of a string that does not fit */
+    int n = json_string(doc, ref, text, sizeof(text));
+    if (n >= 0)
+        id = (struct span){text, (size_t)n};
+    else if (json_type(doc, ref) != JSON_NUMBER && json_type(doc, ref) != JSON_STRING)
+        return;
+    if (id.n == 0)
+        return;
+    sha256_parts(digest, (struct span[]){span_of(out->node), span_of(out->source), id}, 3);
+    for (size_t i = 0; i < sizeof(out->identity); i++)
+        out->identity = out->identity << CHAR_BIT | digest[i];
+    if (out->identity == 0)
+        out->identity = 1;
+}
+
+/* What is looked at of a fault only. */
+static void take_fault(struct event *out, const struct object *object)
+{
+    take_details(out, object->doc, first_of(object, details_members));
+    /* No message, or one that is no string: "". */
+    (void)json_string_cut(object->doc, object->members[MEMBER_MESSAGE], out->message,
+                          sizeof(out->message));
+    take_identity(out, object->doc, first_of(object, id_members));
 }
 
 enum event_error event_parse(struct event *out, struct span bytes, const struct aliases *aliases,
                              struct span origin, int64_t arrived_ms)
 {
     struct json doc;
+    struct place place;
 
     if (bytes.n > EVENT_BYTES_MAX)
         return EVENT_TOO_LARGE;
@@ -373,79 +506,21 @@ enum event_error event_parse(struct event *out, struct span bytes, const struct 
         return error;
     if (json_type(&doc, JSON_ROOT) != JSON_OBJECT)
         return EVENT_NOT_OBJECT;
-    if (json_duplicates(&doc, JSON_ROOT))
-        return EVENT_DUPLICATE;
-    struct place place = find_event(&doc);
-    if (place.object != JSON_ROOT && json_duplicates(&doc, place.object))
+    if (!find_event(&place, &doc))
         return EVENT_DUPLICATE;
 
-    *out = (struct event){.dated = false};
-    error = take_names(out, &doc, &place);
+    memset(out, 0, offsetof(struct event, message));
+    out->message[0] = '\0';
+    out->details[0] = '\0';
+    error = take_names(out, &place);
     if (error != EVENT_OK)
         return error;
     complete_names(out, aliases);
-    take_time(out, &doc, first_of(&doc, place.object, time_names), arrived_ms);
-    take_severity(out, &doc, first_of(&doc, place.object, severity_names));
-    take_details(out, &doc, first_of(&doc, place.object, details_names));
-    take_correlation(out, &doc, json_member(&doc, place.object, "correlation_id"), origin);
-    /* No message, or one that is no string: "". */
-    (void)json_string_cut(&doc, json_member(&doc, place.object, "message"), out->message,
-                          sizeof(out->message));
+    take_time(out, &place.object, arrived_ms);
+    take_severity(out, &place.object);
+    take_correlation(out, &place.object, origin);
+    enum event_kind kind = event_kind(out);
+    if (kind == EVENT_FAULT || kind == EVENT_DEPLOYMENT_FAILED)
+        take_fault(out, &place.object);
     return EVENT_OK;
-}
-
-/* ---- Kinds ---- */
-
-/* The first pattern that the type matches tells the kind. '*' stands at one end only. */
-static const struct {
-    const char *pattern;
-    enum event_kind kind;
-} kinds[] = {
-    {"node_online", EVENT_NODE_ONLINE},
-    {"deployment_started", EVENT_DEPLOYMENT_STARTED},
-    {"deployment_completed", EVENT_DEPLOYMENT_COMPLETED},
-    {"deployment_failed", EVENT_DEPLOYMENT_FAILED},
-    {"remediation_started", EVENT_BENIGN},
-    {"remediation_completed", EVENT_BENIGN},
-    {"node_health", EVENT_BENIGN},
-    {"service_healthy", EVENT_RECOVERY},
-    {"*_recovered", EVENT_RECOVERY},
-    {"*_healthy", EVENT_RECOVERY},
-    {"*_resolved", EVENT_RECOVERY},
-    {"service_unhealthy", EVENT_FAULT},
-    {"healthcheck_failed", EVENT_FAULT},
-    {"node_offline", EVENT_FAULT},
-    {"disk_pressure", EVENT_FAULT},
-    {"disk_pressure_*", EVENT_FAULT},
-    {"disk_usage_high", EVENT_FAULT},
-    {"high_memory", EVENT_FAULT},
-    {"high_cpu", EVENT_FAULT},
-    {"containers_not_running", EVENT_FAULT},
-    {"mqtt_unreachable", EVENT_FAULT},
-    {"ha_websocket_dead", EVENT_FAULT},
-    {"ha_integration_failed", EVENT_FAULT},
-    {"ha_entity_unavailable_long", EVENT_FAULT},
-    {"ha_automation_failing", EVENT_FAULT},
-    {"ha_recorder_lag", EVENT_FAULT},
-};
-
-static bool matches(struct span type, const char *pattern)
-{
-    struct span p = span_of(pattern);
-
-    if (p.p[0] == '*') {
-        p = (struct span){p.p + 1, p.n - 1};
-        return type.n >= p.n && span_eq((struct span){type.p + type.n - p.n, p.n}, p);
-    }
-    if (p.p[p.n - 1] == '*')
-        return type.n >= p.n - 1 && memcmp(type.p, p.p, p.n - 1) == 0;
-    return span_eq(type, p);
-}
-
-enum event_kind event_kind(const struct event *event)
-{
-    for (size_t i = 0; i < COUNT(kinds); i++)
-        if (matches(span_of(event->type), kinds[i].pattern))
-            return kinds[i].kind;
-    return event->severity == SEVERITY_INFO ? EVENT_BENIGN : EVENT_FAULT;
 }

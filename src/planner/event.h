@@ -19,12 +19,14 @@ struct event {
     char source[NAME_MAX_BYTES + 1];  /* "" = none named */
     char correlation_id[CORRELATION_MAX + 1];
     char timestamp[64]; /* its own text where it has one, else the arrival */
-    char message[EVENT_MESSAGE_MAX + 1];
-    char details[EVENT_DETAILS_MAX + 1]; /* JSON text; "" = none, or a note that it was too long */
+    uint64_t identity;  /* of a fault: a hash of node, source and id; 0 = it has no id */
     enum severity severity;
     bool dated;         /* it names a time of its own that a clock could have told */
     int64_t at_ms;      /* that time, else the arrival; since 1970 */
     int64_t arrived_ms; /* wall clock */
+    /* Of a fault only: of anything else nobody reads them. */
+    char message[EVENT_MESSAGE_MAX + 1];
+    char details[EVENT_DETAILS_MAX + 1]; /* JSON text; "" = none, or a note that it was too long */
 };
 
 enum event_error {

@@ -38,16 +38,33 @@ static bool leads(const struct newcomer *new, const struct work *work)
     return new->event->at_ms >= work->event.at_ms;
 }
 
+/* Its handles go over to the piece that stands for it from now on. Before a new leader that can be
+ * read again a loose one of the old leader is of no more use. */
+static enum planner_took keep(struct planner *p, struct work *work, struct newcomer *new,
+                              bool leads)
+{
+    bool durable = !handles_empty(&new->refs);
+    if (leads && durable)
+        conclude_release_loose(p, &work->refs);
+    handles_move(&p->queue.refs, &work->refs, &new->refs, leads);
+    return leads || (durable && handles_empty(&new->refs)) ? PLANNER_KEEPS : PLANNER_ENDED;
+}
+
+static enum planner_took join(struct planner *p, struct work *work, struct newcomer *new)
+{
+    conclude_newcomer(p, OUTCOME_JOINED, new->event, "its key is in hand");
+    return keep(p, work, new, false);
+}
+
 /* The graver, then the newer event stands for its key. The key's retry time and oldest arrival
  * stay: repeats must not put off the moment when a human hears of it. */
-static enum planner_took merge(struct planner *p, struct work *work, const struct newcomer *new)
+static enum planner_took merge(struct planner *p, struct work *work, struct newcomer *new)
 {
     joined_add(&work->joined, &work->event, new->event);
     if (!leads(new, work))
-        return conclude_newcomer(p, OUTCOME_JOINED, new->event, "its key is in hand");
+        return join(p, work, new);
     conclude_event(p, work, OUTCOME_JOINED, "a graver or newer event of its key leads");
     work->event = *new->event;
-    work->ref = new->ref;
     work->stale = new->stale;
     work->looked_ms = new->looked_ms;
     if (new->held && work->state != WORK_HELD && !work->released) {
@@ -57,58 +74,71 @@ static enum planner_took merge(struct planner *p, struct work *work, const struc
         work->state = WORK_QUEUED;
         work->due_ms = new->due_ms;
     }
-    return PLANNER_KEEPS;
+    return keep(p, work, new, true);
 }
 
-static void settle_in(struct work *work, const struct newcomer *new)
+static enum planner_took settle_in(struct planner *p, struct work *work, struct newcomer *new)
 {
     work->state = new->held ? WORK_HELD : WORK_QUEUED;
-    work->ref = new->ref;
     work->arrived_ms = new->arrived_ms;
     work->looked_ms = new->looked_ms;
     work->due_ms = new->due_ms;
     work->stale = new->stale;
     work->joined = new->joined;
     work->released = new->released;
+    return keep(p, work, new, true);
+}
+
+/* What can be read again waits; what cannot may take the place of what matters less. */
+static bool make_room(struct planner *p, const struct newcomer *new, struct now now)
+{
+    if (!handles_empty(&new->refs))
+        return false;
+    struct work *least = queue_least(&p->queue, new->event->severity);
+    if (least == NULL)
+        return false;
+    conclude_drop(p, least, OUTCOME_QUEUE_FULL, "a graver event took its slot", now);
+    return true;
 }
 
 static enum planner_took no_slot(struct planner *p, const struct newcomer *new)
 {
-    if (new->ref != NO_REF)
+    if (!handles_empty(&new->refs))
         return PLANNER_NO_SLOT;
     return conclude_newcomer(p, OUTCOME_QUEUE_FULL, new->event, "no slot is free");
 }
 
-/* The key is with the chain or being written: only a graver event waits behind it. */
-static enum planner_took wait_behind(struct planner *p, struct work *work,
-                                     const struct newcomer *new)
+/* The key is in a slot, or unsure: only a graver event waits behind it. */
+static enum planner_took wait_behind(struct planner *p, struct work *work, struct newcomer *new,
+                                     struct now now)
 {
     if (new->event->severity <= work->event.severity) {
         joined_add(&work->joined, &work->event, new->event);
-        return conclude_newcomer(p, OUTCOME_JOINED, new->event, "its key is in hand");
+        return join(p, work, new);
     }
     if (work->next != NULL)
         return merge(p, work->next, new);
-    if (queue_add_next(&p->queue, work, new->event) == NULL)
+    if (queue_add_next(&p->queue, work, new->event) == NULL &&
+        (!make_room(p, new, now) || queue_add_next(&p->queue, work, new->event) == NULL))
         return no_slot(p, new);
-    settle_in(work->next, new);
-    return PLANNER_KEEPS;
+    return settle_in(p, work->next, new);
 }
 
-static enum planner_took admit(struct planner *p, const struct newcomer *new)
+static enum planner_took admit(struct planner *p, struct newcomer *new, struct now now)
 {
     struct work *work = queue_find(&p->queue, span_of(new->event->key));
-    if (work != NULL && (work->state == WORK_ASKED || work->state == WORK_DECIDED))
-        return wait_behind(p, work, new);
+    if (work != NULL && (queue_is_busy(work) || queue_is_unsure(work)))
+        return wait_behind(p, work, new, now);
     if (work != NULL)
         return merge(p, work, new);
     work = queue_add(&p->queue, new->event);
+    if (work == NULL && make_room(p, new, now))
+        work = queue_add(&p->queue, new->event);
     if (work == NULL)
         return no_slot(p, new);
-    settle_in(work, new);
     conclude_newcomer(p, new->held ? OUTCOME_HELD : OUTCOME_QUEUED, new->event,
                       new->held ? "a deployment of it is under way" : "its key has no work open");
-    return PLANNER_KEEPS;
+    return settle_in(p, work, new);
 }
 
 void intake_merge_next(struct planner *p, struct work *work)
@@ -118,14 +148,14 @@ void intake_merge_next(struct planner *p, struct work *work)
         return;
     struct newcomer new = {
         .event = &next->event,
-        .ref = next->ref,
+        .refs = next->refs,
         .looked_ms = next->looked_ms,
         .stale = next->stale,
     };
     work->next = NULL;
-    joined_merge(&work->joined, &next->joined);
-    if (merge(p, work, &new) == PLANNER_ENDED)
-        conclude_release(p, next->ref);
+    joined_merge(&work->joined, &work->event, &next->joined);
+    merge(p, work, &new);
+    conclude_release(p, &new.refs);
     queue_free(&p->queue, next);
 }
 
@@ -143,12 +173,20 @@ static bool stale(const struct planner *p, const struct event *event)
     return event->dated && event->arrived_ms - event->at_ms > p->settings.deadline_ms;
 }
 
+/* It is over before it had a piece of work. */
+static enum planner_took end(struct planner *p, const struct newcomer *new, enum outcome outcome,
+                             const char *reason)
+{
+    conclude_note(p, &new->joined);
+    return conclude_newcomer(p, outcome, new->event, reason);
+}
+
 static enum planner_took hold(struct planner *p, struct newcomer *new, struct now now)
 {
     new->held = true;
     new->looked_ms = INT64_MIN;
     new->due_ms = deployment_hold_until(&p->deployments, span_of(new->event->key), now.boot_ms);
-    return admit(p, new);
+    return admit(p, new, now);
 }
 
 /* Is there a button for it already, or did it have its turn lately? Else it is queued. */
@@ -160,37 +198,32 @@ static enum planner_took queue_up(struct planner *p, struct newcomer *new, struc
     new->looked_ms = now.boot_ms;
     switch (open.view) {
     case OPEN_ACTION:
-        return conclude_newcomer(p, OUTCOME_ALREADY_OPEN, event, "an action for it is open");
+        return end(p, new, OUTCOME_ALREADY_OPEN, "an action for it is open");
     case OPEN_REJECTED:
-        return conclude_newcomer(p, OUTCOME_REJECTED_LATELY, event,
-                                 "the operator rejected one lately");
+        return end(p, new, OUTCOME_REJECTED_LATELY, "the operator rejected one lately");
     case OPEN_OWN:
     case OPEN_FAULT:
         new->looked_ms = INT64_MIN; /* seen to when its turn comes */
-        return admit(p, new);
+        return admit(p, new, now);
     case OPEN_NONE:
         break;
     }
     if (!cooldown_passes(&p->cooldowns, span_of(event->key), event->severity,
                          p->settings.cooldown_ms, now.boot_ms))
-        return conclude_newcomer(p, OUTCOME_COOLDOWN, event, "a repeat within COOLDOWN_SECONDS");
-    return admit(p, new);
+        return end(p, new, OUTCOME_COOLDOWN, "a repeat within COOLDOWN_SECONDS");
+    return admit(p, new, now);
 }
 
-enum planner_took intake_fault(struct planner *p, struct newcomer *new, struct now now)
+static enum planner_took consider(struct planner *p, struct newcomer *new, struct now now)
 {
     const struct event *event = new->event;
-    if (!watched(p, event))
-        return conclude_newcomer(p, OUTCOME_NOT_WATCHED, event, "its node is not in WATCH_NODES");
     if (intake_recovered(p, event, &new->joined, now))
-        return conclude_newcomer(p, OUTCOME_RECOVERED, event,
-                                 "a recovery that is not older was read");
+        return end(p, new, OUTCOME_RECOVERED, "a recovery that is not older was read");
     new->stale = stale(p, event);
     new->due_ms = now.boot_ms;
     switch (intake_deployment(p, event, &new->joined, now)) {
     case DEPLOYMENT_COVERS:
-        return conclude_newcomer(p, OUTCOME_DEPLOYED, event,
-                                 "it lies inside a deployment that completed");
+        return end(p, new, OUTCOME_DEPLOYED, "it lies inside a deployment that completed");
     case DEPLOYMENT_HOLDS:
         if (!new->released)
             return hold(p, new, now);
@@ -201,17 +234,48 @@ enum planner_took intake_fault(struct planner *p, struct newcomer *new, struct n
     return queue_up(p, new, now);
 }
 
+static enum planner_took not_watched(struct planner *p, const struct newcomer *new)
+{
+    return conclude_newcomer(p, OUTCOME_NOT_WATCHED, new->event, "its node is not in WATCH_NODES");
+}
+
+/* The piece that stands for this very event. */
+static struct work *in_hand(const struct planner *p, const struct event *event)
+{
+    struct work *work = queue_find(&p->queue, span_of(event->key));
+    while (work != NULL && !joined_has(&work->joined, event))
+        work = work->next;
+    return work;
+}
+
+enum planner_took intake_fault(struct planner *p, struct newcomer *new, struct now now)
+{
+    const struct event *event = new->event;
+    if (!watched(p, event))
+        return not_watched(p, new);
+    if (seen_has(&p->seen, event->identity))
+        return conclude_newcomer(p, OUTCOME_DUPLICATE, event, "this very event was handled before");
+    struct work *work = in_hand(p, event);
+    if (work == NULL)
+        return consider(p, new, now);
+    conclude_newcomer(p, OUTCOME_DUPLICATE, event, "this very event is in hand");
+    return keep(p, work, new, false);
+}
+
 void intake_again(struct planner *p, struct work *work, struct now now)
 {
     struct work copy = *work;
     queue_free(&p->queue, work); /* so that there is a piece for it again */
     struct newcomer new = {
         .event = &copy.event,
-        .ref = copy.ref,
+        .refs = copy.refs,
         .arrived_ms = copy.arrived_ms,
         .joined = copy.joined,
         .released = copy.released || (copy.state == WORK_HELD && copy.due_ms <= now.boot_ms),
     };
-    if (intake_fault(p, &new, now) == PLANNER_ENDED)
-        conclude_release(p, copy.ref);
+    if (watched(p, new.event))
+        consider(p, &new, now);
+    else
+        not_watched(p, &new);
+    conclude_release(p, &new.refs);
 }

@@ -6,17 +6,18 @@
 
 struct newcomer {
     const struct event *event;
-    uint32_t ref;
-    int64_t arrived_ms;   /* boot clock */
-    struct joined joined; /* joined_start() where it is new */
-    bool released;        /* a deployment has held it for long enough */
-    /* Filled in by intake_fault(). */
+    struct handles_chain refs; /* after intake: what was not kept */
+    int64_t arrived_ms;        /* boot clock */
+    struct joined joined;      /* joined_start() where it is new */
+    bool released;             /* a deployment has held it for long enough */
+    /* Filled in here. */
     int64_t looked_ms;
     int64_t due_ms;
     bool held;
     bool stale;
 };
 
+/* A fault that has just come. */
 enum planner_took intake_fault(struct planner *p, struct newcomer *new, struct now now);
 
 /* A piece that is out of the table (it was held, or waited behind another) goes the way of a new

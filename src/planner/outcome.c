@@ -11,6 +11,8 @@ const char *outcome_text(enum outcome outcome)
         [OUTCOME_REJECTED_LATELY] = "rejected_lately",
         [OUTCOME_RESUMED] = "resumed",
         [OUTCOME_COOLDOWN] = "cooldown",
+        [OUTCOME_DUPLICATE] = "duplicate",
+        [OUTCOME_SHARED] = "shared",
         [OUTCOME_JOINED] = "joined",
         [OUTCOME_RECOVERED] = "recovered",
         [OUTCOME_DEPLOYED] = "deployed",
@@ -19,6 +21,7 @@ const char *outcome_text(enum outcome outcome)
         [OUTCOME_PASSED_OVER] = "passed_over",
         [OUTCOME_QUEUED] = "queued",
         [OUTCOME_HELD] = "held",
+        [OUTCOME_CLAIMED] = "claimed_elsewhere",
         [OUTCOME_CHAIN_FAILED] = "chain_failed",
         [OUTCOME_WRITE_FAILED] = "write_failed",
     };

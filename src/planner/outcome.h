@@ -14,6 +14,8 @@ enum outcome {
     OUTCOME_REJECTED_LATELY, /* the operator rejected one within REPROPOSE_AFTER_SECONDS */
     OUTCOME_RESUMED,         /* its action was written before a crash; the rest is done now */
     OUTCOME_COOLDOWN,        /* a repeat, counted */
+    OUTCOME_DUPLICATE,       /* this very event, by its id, was handled before */
+    OUTCOME_SHARED,          /* another planner on the bus has decided it */
     OUTCOME_JOINED,          /* its key is in hand already: counted there */
     OUTCOME_RECOVERED,       /* a recovery that is not older was read */
     OUTCOME_DEPLOYED,        /* it lies inside a deployment that completed */
@@ -23,6 +25,7 @@ enum outcome {
     /* Not the end yet. */
     OUTCOME_QUEUED,
     OUTCOME_HELD,         /* by a deployment */
+    OUTCOME_CLAIMED,      /* another planner on the bus is at it; looked at again */
     OUTCOME_CHAIN_FAILED, /* every hop was rejected; tried again */
     OUTCOME_WRITE_FAILED, /* the action or the audit event could not be written; tried again */
     OUTCOMES

@@ -12,6 +12,7 @@ void planner_init(struct planner *p, const struct planner_settings *settings,
     p->ctx = ctx;
     p->jitter = seed;
     p->write_blocked_until_ms = INT64_MIN;
+    memset(&p->seen, 0, sizeof(p->seen));
     cooldown_init(&p->cooldowns);
     recovery_init(&p->recoveries);
     deployment_init(&p->deployments);
@@ -76,19 +77,37 @@ static enum planner_took deployment_failed(struct planner *p, struct newcomer *n
     struct span key = span_of(new->event->key);
     deployment_end(&p->deployments, key, false, new->event->at_ms, now.boot_ms);
     struct work *held = queue_find(&p->queue, key);
-    if (held == NULL || held->state != WORK_HELD)
+    if (held == NULL || held->state != WORK_HELD || joined_has(&held->joined, new->event))
         return intake_fault(p, new, now);
     queue_remove(&p->queue, held);
     enum planner_took took = intake_fault(p, new, now);
     struct work *work = queue_find(&p->queue, key);
-    if (took == PLANNER_KEEPS && work != NULL) {
-        joined_add(&work->joined, &work->event, &held->event);
-        joined_merge(&work->joined, &held->joined);
-        conclude_event(p, held, OUTCOME_JOINED, "its deployment failed");
-        queue_free(&p->queue, held);
-    } else {
+    if (took != PLANNER_KEEPS || work == NULL) {
         intake_again(p, held, now);
+        return took;
     }
+    joined_add(&work->joined, &work->event, &held->event);
+    joined_merge(&work->joined, &work->event, &held->joined);
+    conclude_event(p, held, OUTCOME_JOINED, "its deployment failed");
+    handles_move(&p->queue.refs, &work->refs, &held->refs, false);
+    conclude_release(p, &held->refs);
+    queue_free(&p->queue, held);
+    return took;
+}
+
+/* Of its handle the source is told by what is returned, where the planner did not keep it. */
+static enum planner_took take_fault(struct planner *p, const struct event *event,
+                                    const struct arrival *arrival, bool failed_deployment,
+                                    struct now now)
+{
+    struct newcomer new = {.event = event, .arrived_ms = arrival->boot_ms};
+    struct handles *refs = &p->queue.refs;
+    if (arrival->ref != NO_REF && handles_start(refs, &new.refs, arrival->ref, arrival->holds) != 0)
+        return PLANNER_NO_SLOT;
+    joined_start(&new.joined, event);
+    enum planner_took took =
+        failed_deployment ? deployment_failed(p, &new, now) : intake_fault(p, &new, now);
+    (void)handles_take(refs, &new.refs);
     return took;
 }
 
@@ -96,14 +115,11 @@ static enum planner_took take(struct planner *p, const struct event *event,
                               const struct arrival *arrival, struct now now)
 {
     struct span key = span_of(event->key);
-    struct newcomer new = {.event = event, .ref = arrival->ref, .arrived_ms = arrival->boot_ms};
-    joined_start(&new.joined, event);
     enum event_kind kind = event_kind(event);
     switch (kind) {
     case EVENT_FAULT:
-        return intake_fault(p, &new, now);
     case EVENT_DEPLOYMENT_FAILED:
-        return deployment_failed(p, &new, now);
+        return take_fault(p, event, arrival, kind == EVENT_DEPLOYMENT_FAILED, now);
     case EVENT_RECOVERY:
     case EVENT_NODE_ONLINE:
         recovery_note(&p->recoveries, key, span_of(event->source), kind == EVENT_NODE_ONLINE,
@@ -234,7 +250,8 @@ static bool slot_is_free(const struct planner *p)
     return false;
 }
 
-/* What is with the chain has no time of its own here; what waits for a slot gets it by an answer.
+/* What is with the bus or the chain has no time of its own here; what waits for a slot gets it by
+ * an answer.
  */
 static int64_t next_due(const struct planner *p, struct now now, bool backlog)
 {
@@ -243,7 +260,7 @@ static int64_t next_due(const struct planner *p, struct now now, bool backlog)
     for (uint32_t i = 0; i < p->queue.table.count; i++) {
         const struct work *work = work_at(p, i);
         int64_t at = work->due_ms;
-        if (work->state == WORK_ASKED ||
+        if (work->state == WORK_CLAIMING || work->state == WORK_ASKED ||
             (work->state == WORK_QUEUED && (!may_ask || (p->settings.once && work->tries > 0))))
             continue;
         if (work->state == WORK_QUEUED && at < p->write_blocked_until_ms)
@@ -270,6 +287,21 @@ void planner_answered(struct planner *p, unsigned slot, const struct llm_answer 
                       struct now now)
 {
     conclude_answer(p, slot, answer, now);
+}
+
+void planner_claimed(struct planner *p, unsigned slot, const struct claim_answer *answer,
+                     struct now now)
+{
+    conclude_claimed(p, slot, answer, now);
+}
+
+void planner_stop(struct planner *p)
+{
+    for (unsigned slot = 0; slot < ASKS_MAX; slot++) {
+        struct work *work = p->slots[slot].work;
+        if (work != NULL && work->state != WORK_DECIDED)
+            conclude_take_back(p, work);
+    }
 }
 
 bool planner_busy(const struct planner *p)

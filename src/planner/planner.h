@@ -3,29 +3,14 @@
 /* The story of the program: what happens to an event, from its bytes to its end. Decisions only:
  * the world is reached through struct planner_ops, time is an argument. */
 
+#include "planner/arrival.h"
 #include "planner/cooldown.h"
 #include "planner/deployment.h"
 #include "planner/ops.h"
 #include "planner/prompt.h"
 #include "planner/queue.h"
 #include "planner/recovery.h"
-
-/* How an event arrived. */
-struct arrival {
-    struct span origin; /* names it in logs and, where it has no id, its correlation */
-    int64_t wall_ms;
-    int64_t boot_ms;
-    int64_t floor_ms; /* pass over what is dated before this (wall clock); 0 = nothing */
-    uint32_t ref;     /* the source's handle; NO_REF: cannot be read again */
-    bool complete;    /* nothing will be added to these bytes */
-};
-
-enum planner_took {
-    PLANNER_ENDED,   /* whatever became of it, it is over */
-    PLANNER_KEEPS,   /* unfinished until ops->finished(ref) */
-    PLANNER_NO_SLOT, /* read it again when there is room (never with NO_REF) */
-    PLANNER_UNSURE,  /* not JSON, but perhaps it is still being written (never where complete) */
-};
+#include "planner/seen.h"
 
 struct planner_slot {
     struct work *work; /* NULL = free */
@@ -35,7 +20,8 @@ struct planner_slot {
     unsigned policy;
     char model[LLM_MODEL_MAX + 1];
     struct llm_answer answer;
-    bool tried; /* a write failed: how far it came must be looked up */
+    uint64_t answer_number; /* of the answer, of all that came; 0 = none did */
+    bool tried;             /* a write failed: how far it came must be looked up */
     char prompt[PROMPT_USER_MAX];
     char masked[PROMPT_MASKED_MAX];
 };
@@ -47,10 +33,12 @@ struct planner {
     struct cooldowns cooldowns;
     struct recoveries recoveries;
     struct deployments deployments;
+    struct seen seen;
     struct queue queue;
     struct planner_slot slots[ASKS_MAX];
     int64_t write_blocked_until_ms; /* boot clock; nothing is asked while writing fails */
     uint64_t jitter;                /* state of the generator */
+    uint64_t answers;               /* that came from the chain */
     uint64_t counts[OUTCOMES];
     uint64_t refused[EVENT_ERRORS];
     char body[ACTION_BYTES_MAX]; /* the action file being made */
@@ -73,6 +61,13 @@ int64_t planner_turn(struct planner *p, struct now now, bool backlog);
 
 void planner_answered(struct planner *p, unsigned slot, const struct llm_answer *answer,
                       struct now now);
+
+/* The answer to ops->claim(). */
+void planner_claimed(struct planner *p, unsigned slot, const struct claim_answer *answer,
+                     struct now now);
+
+/* The end: what is with the bus or the chain is taken back, so that no claim outlives us. */
+void planner_stop(struct planner *p);
 
 /* Is there anything that planner_turn() or an answer would go on with? (--once ends where not.) */
 bool planner_busy(const struct planner *p);

@@ -6,6 +6,7 @@ void queue_init(struct queue *q)
 {
     table_init(&q->table, q->entries, sizeof(q->entries[0]), QUEUE_MAX, q->slots,
                sizeof(q->slots) / sizeof(q->slots[0]));
+    handles_init(&q->refs);
     q->used = 0;
     q->free = NULL;
 }
@@ -27,7 +28,6 @@ static struct work *take(struct queue *q, const struct event *event)
         return NULL;
     memset(work, 0, sizeof(*work));
     work->state = WORK_QUEUED;
-    work->ref = NO_REF;
     work->event = *event;
     return work;
 }
@@ -75,4 +75,34 @@ void queue_free(struct queue *q, struct work *work)
     work->state = WORK_FREE;
     work->next = q->free;
     q->free = work;
+}
+
+bool queue_is_busy(const struct work *work)
+{
+    return work->state == WORK_CLAIMING || work->state == WORK_ASKED || work->state == WORK_DECIDED;
+}
+
+bool queue_is_unsure(const struct work *work)
+{
+    return work->state == WORK_QUEUED && work->looked_ms == INT64_MIN;
+}
+
+static bool is_replaceable(const struct work *work)
+{
+    return !queue_is_busy(work) && !queue_is_unsure(work) && handles_empty(&work->refs);
+}
+
+struct work *queue_least(const struct queue *q, enum severity severity)
+{
+    struct work *least = NULL;
+    for (uint32_t i = 0; i < q->table.count; i++) {
+        const struct queue_entry *entry = table_at(&q->table, i);
+        struct work *work = entry->work;
+        if (work->event.severity >= severity || !is_replaceable(work))
+            continue;
+        if (least == NULL || work->event.severity < least->event.severity ||
+            (work->event.severity == least->event.severity && work->arrived_ms < least->arrived_ms))
+            least = work;
+    }
+    return least;
 }

@@ -4,32 +4,36 @@
  * that waits behind it. Pieces do not move in memory while they are in use.
  *
  * 1. A piece in use has state != WORK_FREE; its key is in the table, or it is another's next.
- * 2. Only a piece in WORK_ASKED or WORK_DECIDED has a valid slot. It may have a next, and keeps it
- *    where it is queued again because its action was written and its audit event was not. */
+ * 2. Only a piece in WORK_CLAIMING, WORK_ASKED or WORK_DECIDED has a slot, and only one in
+ *    WORK_ASKED or WORK_DECIDED a claim. Only a piece in a slot, or an unsure one, has a next.
+ * 3. Where one of the events that a piece stands for can be read again, a handle of such a one is
+ *    in its chain until it ends, and the leader's where it has one. None is given back twice. */
 
 #include "base/table.h"
 #include "planner/joined.h"
-
-#define NO_REF UINT32_MAX
+#include "planner/handles.h"
 
 enum work_state {
     WORK_FREE,
-    WORK_HELD,    /* by a deployment, until due_ms */
-    WORK_QUEUED,  /* asked when a slot is free and due_ms has come */
-    WORK_ASKED,   /* the chain has it */
-    WORK_DECIDED, /* being written; tried again at due_ms */
+    WORK_HELD,     /* by a deployment, until due_ms */
+    WORK_QUEUED,   /* asked when a slot is free and due_ms has come */
+    WORK_CLAIMING, /* the bus is asked whether another planner is at it */
+    WORK_ASKED,    /* the chain has it */
+    WORK_DECIDED,  /* being written; tried again at due_ms */
 };
 
 struct work {
     enum work_state state;
     unsigned slot;
-    uint32_t ref;  /* the source's handle of the event; NO_REF = none */
+    struct handles_chain refs;
     bool released; /* a hold of it has run out: it is not held again */
+    bool claimed;  /* the bus has our claim of its key */
     struct joined joined;
     uint32_t tries;     /* chain failures so far */
     bool stale;         /* too old for the chain when it came: the rules table speaks */
     bool exhausted;     /* the chain failed until its deadline: the rules table speaks */
     bool free_only;     /* a paid answer was a refusal or invalid: none is paid for again */
+    uint64_t answer;    /* number of the chain's last answer; 0 = none came */
     int64_t looked_ms;  /* boot clock: when open actions were last looked for */
     int64_t arrived_ms; /* boot clock */
     int64_t due_ms;     /* boot clock */
@@ -47,6 +51,7 @@ struct queue {
     struct table table;
     struct queue_entry entries[QUEUE_MAX];
     uint16_t slots[2 * QUEUE_MAX];
+    struct handles refs;
     struct work works[WORK_MAX];
     unsigned used; /* pieces of works[] that were ever in use */
     struct work *free;
@@ -62,6 +67,14 @@ struct work *queue_add_next(struct queue *q, struct work *work, const struct eve
 /* Takes the piece out of the table. It and the one that waited behind it, which is returned (or
  * NULL), stay the caller's until queue_free(). */
 struct work *queue_remove(struct queue *q, struct work *work);
+/* Its chain is empty. */
 void queue_free(struct queue *q, struct work *work);
+
+bool queue_is_busy(const struct work *work); /* it has a slot */
+/* Is it queued, and its action perhaps written? It keeps its leader, by which that is found. */
+bool queue_is_unsure(const struct work *work);
+/* The piece that makes room for an event of this severity which cannot be read again: the oldest of
+ * the lowest severity below it that cannot either and is not busy or unsure. NULL: none. */
+struct work *queue_least(const struct queue *q, enum severity severity);
 
 #endif

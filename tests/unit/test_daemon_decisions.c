@@ -41,6 +41,16 @@ static bool note(enum outcome outcome, const char *service, int64_t at_ms)
     return decisions_note(&decisions, &decision, at_ms);
 }
 
+/* The oldest is 0. */
+static const struct decisions_entry *entry(unsigned i)
+{
+    const struct decisions_entry *e = decisions_before(&decisions, UINT64_MAX);
+
+    for (unsigned newer = decisions.count - 1; newer > i; newer--)
+        e = decisions_before(&decisions, e->number);
+    return e;
+}
+
 static void test_repeats_are_counted(void **state)
 {
     (void)state;
@@ -49,12 +59,12 @@ static void test_repeats_are_counted(void **state)
     assert_false(note(OUTCOME_COOLDOWN, "web", 3));
     assert_true(note(OUTCOME_ALREADY_OPEN, "web", 4));
     assert_int_equal(decisions.count, 3);
-    assert_string_equal(decisions.entry[0].service, "db");
-    assert_string_equal(decisions.entry[1].service, "web");
-    assert_int_equal(decisions.entry[1].times, 2);
-    assert_int_equal(decisions.entry[1].at_ms, 3);
-    assert_int_equal(decisions.entry[1].suppressed, 3);
-    assert_int_equal(decisions.entry[2].outcome, OUTCOME_ALREADY_OPEN);
+    assert_string_equal(entry(0)->service, "db");
+    assert_string_equal(entry(1)->service, "web");
+    assert_int_equal(entry(1)->times, 2);
+    assert_int_equal(entry(1)->at_ms, 3);
+    assert_int_equal(entry(1)->suppressed, 3);
+    assert_int_equal(entry(2)->outcome, OUTCOME_ALREADY_OPEN);
 }
 
 static void test_ends_stand_alone(void **state)
@@ -82,9 +92,9 @@ static void test_an_end_replaces_what_led_to_it(void **state)
     assert_true(note(OUTCOME_REFUSED, "web", 6)); /* a file, not this event */
     assert_true(note(OUTCOME_PROPOSED, "web", 7));
     assert_int_equal(decisions.count, 3);
-    assert_string_equal(decisions.entry[0].service, "db");
-    assert_int_equal(decisions.entry[1].outcome, OUTCOME_REFUSED);
-    assert_int_equal(decisions.entry[2].outcome, OUTCOME_PROPOSED);
+    assert_string_equal(entry(0)->service, "db");
+    assert_int_equal(entry(1)->outcome, OUTCOME_REFUSED);
+    assert_int_equal(entry(2)->outcome, OUTCOME_PROPOSED);
 }
 
 static void test_queued_is_not_kept(void **state)
@@ -100,8 +110,8 @@ static void test_the_oldest_goes(void **state)
     for (int i = 0; i < DECISIONS_KEPT + 7; i++)
         assert_true(note(OUTCOME_PROPOSED, "web", i));
     assert_int_equal(decisions.count, DECISIONS_KEPT);
-    assert_int_equal(decisions.entry[0].at_ms, 7);
-    assert_int_equal(decisions.entry[DECISIONS_KEPT - 1].at_ms, DECISIONS_KEPT + 6);
+    assert_int_equal(entry(0)->at_ms, 7);
+    assert_int_equal(entry(DECISIONS_KEPT - 1)->at_ms, DECISIONS_KEPT + 6);
 }
 
 /* A flood of what is dull leaves what is not in its place. */
@@ -121,9 +131,9 @@ static void test_floods(void **state)
         }
     assert_int_equal(decisions.count, 10 + 2 * DECISIONS_QUIET_KEPT);
     for (unsigned i = 0; i < decisions.count; i++)
-        dull += decisions.entry[i].outcome != OUTCOME_PROPOSED;
+        dull += entry(i)->outcome != OUTCOME_PROPOSED;
     assert_int_equal(dull, 2 * DECISIONS_QUIET_KEPT);
-    assert_int_equal(decisions.entry[decisions.count - 1].outcome, OUTCOME_NOT_WATCHED);
+    assert_int_equal(entry(decisions.count - 1)->outcome, OUTCOME_NOT_WATCHED);
 }
 
 static void test_texts_are_cut(void **state)
@@ -139,7 +149,7 @@ static void test_texts_are_cut(void **state)
     decision.reason = decision.action_id = decision.action = long_text;
     decision.model = decision.origin = long_text;
     assert_true(decisions_note(&decisions, &decision, 1));
-    const struct decisions_entry *e = &decisions.entry[0];
+    const struct decisions_entry *e = entry(0);
     assert_int_equal(strlen(e->reason), sizeof(e->reason) - 1);
     assert_string_equal(e->reason + strlen(e->reason) - 3, "...");
     assert_int_equal(strlen(e->node), sizeof(e->node) - 1);

@@ -78,6 +78,25 @@ static void fake_cancel(void *ctx, unsigned slot)
     w.cancel_count++;
 }
 
+/* There is no bus. */
+static int fake_claim(void *ctx, unsigned slot, const struct event *event)
+{
+    (void)ctx;
+    (void)slot;
+    (void)event;
+    return -1;
+}
+
+static void fake_claim_ended(void *ctx, const struct event *event, enum claim_end end,
+                             const uint64_t *identities, size_t count)
+{
+    (void)ctx;
+    (void)event;
+    (void)identities;
+    (void)count;
+    assert_int_equal(end, CLAIM_DECIDED);
+}
+
 static struct action_facts *find_action(enum action_place place, const char *id)
 {
     for (unsigned i = 0; i < w.action_count; i++)
@@ -159,7 +178,7 @@ static int fake_audit(void *ctx, const struct audit *audit)
     return 0;
 }
 
-static void fake_finished(void *ctx, uint32_t ref)
+static void fake_finished(void *ctx, uint64_t ref)
 {
     (void)ctx;
     assert_true(ref < 64);
@@ -178,7 +197,9 @@ static const struct planner_ops ops = {
     .writable = fake_writable,
     .world = fake_world,
     .ask = fake_ask,
+    .claim = fake_claim,
     .cancel = fake_cancel,
+    .claim_ended = fake_claim_ended,
     .present = fake_present,
     .look = fake_look,
     .propose = fake_propose,
@@ -218,7 +239,7 @@ static void later(int64_t ms)
 
 /* An event dated age_s seconds ago. */
 static enum planner_took say(const char *type, const char *service, const char *severity,
-                             int64_t age_s, const char *source, uint32_t ref)
+                             int64_t age_s, const char *source, uint64_t ref)
 {
     char text[512];
     char when[TIMESTAMP_SIZE];
@@ -230,7 +251,7 @@ static enum planner_took say(const char *type, const char *service, const char *
                      type, service, severity, when, source[0] ? ",\"source\":\"" : "", source,
                      source[0] ? "\"" : "");
     assert_true(n > 0 && (size_t)n < sizeof(text));
-    snprintf(origin, sizeof(origin), "file-%u", ref);
+    snprintf(origin, sizeof(origin), "file-%llu", (unsigned long long)ref);
     struct arrival arrival = {
         .origin = span_of(origin),
         .wall_ms = w.now.wall_ms,
@@ -241,7 +262,7 @@ static enum planner_took say(const char *type, const char *service, const char *
     return planner_event(&w.planner, (struct span){text, (size_t)n}, &arrival, w.now);
 }
 
-static enum planner_took fault(const char *service, const char *severity, uint32_t ref)
+static enum planner_took fault(const char *service, const char *severity, uint64_t ref)
 {
     return say("service_unhealthy", service, severity, 0, "", ref);
 }
@@ -800,6 +821,69 @@ static void test_failed_audit_is_made_up_for_without_a_second_action(void **stat
     assert_true(w.finished[1]);
 }
 
+/* It is by its own event that its action is found. */
+static void test_repeats_do_not_take_the_place_of_what_waits_for_its_audit_event(void **state)
+{
+    (void)state;
+    fault("web", "error", 1);
+    turn();
+    w.audit_fails = true;
+    answer(0, RESTART);
+    w.actions[0].place = ACTION_COMPLETED;
+    later(1000);
+    assert_int_equal(fault("web", "error", 2), PLANNER_ENDED);
+    assert_int_equal(fault("web", "critical", 3), PLANNER_KEEPS);
+    assert_false(w.finished[1]);
+    w.audit_fails = false;
+    later(WRITE_RETRY_MS);
+    turn();
+    assert_int_equal(w.audit_count, 1);
+    assert_true(w.finished[1]);
+    assert_false(w.finished[3]);
+    assert_int_equal(w.ask_count, 2); /* it is a fault of its own */
+}
+
+/* Nothing that waits behind is lost where a deployment holds its key. */
+static void test_what_waits_behind_an_unsure_piece_survives_a_deployment(void **state)
+{
+    (void)state;
+    w.unreadable = true;
+    say("service_unhealthy", "web", "error", 60, "", 1);
+    turn();
+    say("service_unhealthy", "web", "critical", 50, "", 2);
+    w.unreadable = false;
+    say("deployment_started", "web", "info", 30, "", NO_REF);
+    say("service_unhealthy", "web", "critical", 20, "", 3);
+    turn();
+    assert_int_equal(w.ask_count, 0);
+    later(DEPLOYMENT_HOLD_MS);
+    turn();
+    answer(0, RESTART);
+    assert_true(w.finished[1] && w.finished[2] && w.finished[3]);
+    assert_int_equal(w.planner.queue.table.count, 0);
+}
+
+static void test_without_room_what_waits_behind_goes_along(void **state)
+{
+    (void)state;
+    w.unreadable = true;
+    say("service_unhealthy", "web", "error", 60, "", 1);
+    w.unreadable = false;
+    say("service_unhealthy", "web", "critical", 50, "", 2);
+    w.no_room = ENOSPC;
+    later(WRITE_RETRY_MS);
+    turn();
+    assert_true(w.finished[1]); /* the graver one leads now */
+    say("deployment_started", "web", "info", 30, "", NO_REF);
+    assert_int_equal(say("service_unhealthy", "web", "critical", 5, "", 3), PLANNER_KEEPS);
+    w.no_room = 0;
+    later(DEPLOYMENT_HOLD_MS);
+    turn();
+    answer(0, RESTART);
+    assert_true(w.finished[2] && w.finished[3]);
+    assert_int_equal(w.planner.queue.table.count, 0);
+}
+
 static void test_failed_audit_is_made_up_for_when_the_action_has_ended_meanwhile(void **state)
 {
     (void)state;
@@ -1015,7 +1099,7 @@ static void test_repeats_do_not_put_off_the_deadline(void **state)
     (void)state;
     fault("web", "error", 1);
     turn();
-    for (uint32_t i = 2; i < 60 && w.action_count == 0; i++) {
+    for (uint64_t i = 2; i < 60 && w.action_count == 0; i++) {
         if (w.asked[0] != NULL)
             answer(0, NULL);
         later(120000);
@@ -1292,6 +1376,9 @@ int main(void)
         TEST(deployments_without_end_hold_no_longer_than_one),
         TEST(full_disk_retries_the_write_not_the_model),
         TEST(failed_audit_is_made_up_for_without_a_second_action),
+        TEST(repeats_do_not_take_the_place_of_what_waits_for_its_audit_event),
+        TEST(what_waits_behind_an_unsure_piece_survives_a_deployment),
+        TEST(without_room_what_waits_behind_goes_along),
         TEST(failed_audit_is_made_up_for_when_the_action_has_ended_meanwhile),
         TEST(event_of_an_action_that_has_ended_is_not_proposed_again),
         TEST(recovery_drops_what_the_full_disk_kept_from_being_written),

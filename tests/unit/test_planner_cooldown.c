@@ -52,6 +52,21 @@ static void test_repeats_are_counted_until_its_end(void **state)
     assert_true(cooldown_passes(&c, span_of("solaria/db"), SEVERITY_INFO, LENGTH, T0));
 }
 
+static void test_what_another_planner_suppressed_is_counted_where_there_is_an_entry(void **state)
+{
+    (void)state;
+    cooldown_count(&c, KEY, 3);
+    assert_int_equal(c.table.count, 0);
+    cooldown_start(&c, KEY, SEVERITY_ERROR, LENGTH, T0);
+    cooldown_count(&c, KEY, 3);
+    assert_int_equal(cooldown_suppressed(&c, KEY), 3);
+    cooldown_count(&c, KEY, UINT32_MAX - 4);
+    assert_int_equal(cooldown_suppressed(&c, KEY), UINT32_MAX - 1);
+    cooldown_count(&c, KEY, 2);
+    assert_int_equal(cooldown_suppressed(&c, KEY), UINT32_MAX);
+    assert_false(cooldown_passes(&c, KEY, SEVERITY_ERROR, LENGTH, T0 + LENGTH - 1));
+}
+
 static void test_started_anew_with_nothing_suppressed(void **state)
 {
     (void)state;
@@ -267,6 +282,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_key_without_one_passes, begin),
         cmocka_unit_test_setup(test_repeats_are_counted_until_its_end, begin),
+        cmocka_unit_test_setup(
+            test_what_another_planner_suppressed_is_counted_where_there_is_an_entry, begin),
         cmocka_unit_test_setup(test_started_anew_with_nothing_suppressed, begin),
         cmocka_unit_test_setup(test_a_higher_severity_passes_and_then_counts_as_the_start, begin),
         cmocka_unit_test_setup(test_the_setting_in_force_counts_at_once, begin),

@@ -150,6 +150,29 @@ static void test_source_message_and_what_is_not_named(void **state)
     assert_string_equal(event.details, "");
 }
 
+/* Nobody reads them of an event that asks for nothing. */
+static void test_texts_are_kept_of_faults_only(void **state)
+{
+    static const struct {
+        const char *type;
+        bool kept;
+    } cases[] = {
+        {"service_unhealthy", true},   {"deployment_failed", true},    {"unknown", true},
+        {"service_healthy", false},    {"node_online", false},         {"node_health", false},
+        {"deployment_started", false}, {"deployment_completed", false}};
+    char text[256];
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(text, sizeof(text),
+                 "{\"type\":\"%s\",\"node\":\"n\",\"message\":\"m\",\"data\":1,\"id\":\"i\"}",
+                 cases[i].type);
+        good(text);
+        assert_string_equal(event.message, cases[i].kept ? "m" : "");
+        assert_string_equal(event.details, cases[i].kept ? "1" : "");
+        assert_int_equal(event.identity != 0, cases[i].kept);
+    }
+}
+
 static void test_a_long_message_is_cut_at_a_character(void **state)
 {
     char text[4096], message[3000];
@@ -579,6 +602,7 @@ int main(void)
         cmocka_unit_test(test_a_spelling_of_the_wrong_type_is_not_passed_over),
         cmocka_unit_test(test_service_absent_or_empty_is_all),
         cmocka_unit_test(test_source_message_and_what_is_not_named),
+        cmocka_unit_test(test_texts_are_kept_of_faults_only),
         cmocka_unit_test(test_a_long_message_is_cut_at_a_character),
         cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_no_shape),

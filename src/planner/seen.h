@@ -1,0 +1,24 @@
+#ifndef PLANNER_SEEN_H
+#define PLANNER_SEEN_H
+/* The identities of the events that ended lately: the same event may come by two ways (as a file
+ * and over Redis), the second one when every trace of the first has gone. The newest
+ * SEEN_IDENTITIES_MAX are kept; 0 is no identity. */
+
+#include "base/buf.h"
+#include "base/limits.h"
+
+struct seen {
+    uint64_t identities[SEEN_IDENTITIES_MAX]; /* a ring */
+    uint32_t next;
+    bool changed; /* since it was saved */
+};
+
+bool seen_has(const struct seen *s, uint64_t identity);
+void seen_note(struct seen *s, uint64_t identity);
+
+/* The line of entries from *at on for the state file, and the next *at; false behind the last. */
+bool seen_save(const struct seen *s, struct buf *out, uint32_t *at);
+/* Takes a line back. 0, or -1 where it makes no sense. */
+int seen_load(struct seen *s, struct span object);
+
+#endif

@@ -1,0 +1,78 @@
+#ifndef STORE_SHARED_H
+#define STORE_SHARED_H
+/* The cooldown that all planners on one Redis share, so that of N of them one asks a model for a
+ * fault. The key planner:cooldown:<svc_key> holds "claim:<node>" while a planner is at it and
+ * "done:<node>:<severity>" after; planner:event:<16 hex digits> tells for SHARED_EVENT_MS which
+ * planner has handled the event of that identity. All changes are atomic on the server (EVAL).
+ *
+ *   what stands there              | a claim gets
+ *   (of the event) another's node  | SHARED_SEEN, whatever else stands there
+ *   nothing, our own claim or done | SHARED_OURS; the key is our claim then
+ *   another's claim                | SHARED_TAKEN, and how long it still lasts
+ *   another's done, of a lower severity than the event's | SHARED_OURS
+ *   another's done, else, or any other text | SHARED_DONE
+ * A cooldown's key without a time to live gets one. What is no string is left alone. */
+
+#include "base/table.h"
+#include "net/redis.h"
+
+enum shared_view { SHARED_OURS, SHARED_ALONE, SHARED_TAKEN, SHARED_DONE, SHARED_SEEN };
+
+struct shared_answer {
+    enum shared_view view;
+    int64_t wait_ms;                /* SHARED_TAKEN: until that claim is over, at least 1 */
+    char owner[NAME_MAX_BYTES + 1]; /* of TAKEN, DONE, SEEN, where it is known; else "" */
+};
+
+struct shared_settings {
+    const char *node;    /* NODE_NAME */
+    int64_t claim_ms;    /* the hops' limits and the warm-up wait, and SHARED_MARGIN_MS */
+    int64_t cooldown_ms; /* COOLDOWN_SECONDS: a done lasts this, or claim_ms where that is more */
+};
+
+struct shared {
+    struct redis *redis;
+    struct shared_settings settings;
+    void (*answered)(void *arg, unsigned slot, const struct shared_answer *answer);
+    void *arg;
+    bool refused; /* the server does not carry out what it is asked: logged once a change */
+    struct shared_slot {
+        struct shared *shared;
+        uint32_t asked;    /* questions, and their answers, which come in the same order: */
+        uint32_t answered; /* where these are fewer, an answer is to an earlier question */
+        /* OWING: cancelled, and what is granted is to be given back */
+        enum { SHARED_IDLE, SHARED_WAITING, SHARED_OWING } state;
+        char key[TABLE_KEY_MAX + 1];
+    } slots[ASKS_MAX];
+};
+
+/* redis is the commands' connection; answered comes from where its answers do, never from
+ * shared_claim() or shared_cancel(). */
+void shared_init(struct shared *s, struct redis *redis,
+                 void (*answered)(void *arg, unsigned slot, const struct shared_answer *answer),
+                 void *arg);
+void shared_configure(struct shared *s, const struct shared_settings *settings);
+int64_t shared_done_ms(const struct shared *s); /* how long a done lasts */
+
+/* Asks for the key, for an event of this severity ("info" to "critical") and identity (0 = none).
+ * 0: answered() comes, with SHARED_ALONE where the connection is lost (so it is, when
+ * REDIS_ANSWER_MS pass), or the server refuses to carry it out. -1: it was not sent, and no answer
+ * comes. */
+int shared_claim(struct shared *s, unsigned slot, struct span key, const char *severity,
+                 uint64_t identity);
+/* Nobody waits any more; a claim that is granted later is given back. */
+void shared_cancel(struct shared *s, unsigned slot);
+
+/* Without an answer; where not connected they do nothing. The claim lasts its whole time again,
+ * where it is still ours or gone: */
+void shared_renew(struct shared *s, struct span key);
+/* Decided: done, with this severity; the identities (0 = none) are ours. */
+void shared_done(struct shared *s, struct span key, const char *severity,
+                 const uint64_t *identities, size_t count);
+/* Not decided: the claim is taken away where it is ours. */
+void shared_drop(struct shared *s, struct span key);
+/* A restart or redeploy of ours is open: its done lasts its whole time again, where it is still
+ * ours or gone. 0, or -1: it was not sent. */
+int shared_prolong(struct shared *s, struct span key, const char *severity);
+
+#endif
