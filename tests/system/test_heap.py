@@ -10,6 +10,7 @@ import pytest
 
 from agent import Agent, fault, wait_for
 from chain import LABEL, chain, hosts, servers, tried
+from redis_peers import bus, wait_subscribed
 from steps import error, refusal
 
 
@@ -84,3 +85,27 @@ def test_calls_allocate_nothing(guarded, tree, mocks, certificates, tmp_path, ba
         daemon.wait_log("proposed", count=20)
         guarded.cmd("check", "--probe", env=env, prefix=prefix)
     assert len(mock.asked("/v1/chat/completions")) == 20 and secure.connections[0].tls_version == "TLSv1.2"
+
+
+def test_redis_allocates_nothing(guarded, tree, redis):
+    """hiredis has static memory: through events by both ways, claims, actions told, a lost server."""
+    env = bus(redis, REDIS_STREAM="homelab:events", ACTIONS_STREAM="homelab:actions")
+    guarded.run_once(env=env)
+    daemon = guarded.start(env=env)
+    wait_subscribed(redis)
+    for number in range(20):
+        assert redis.publish(fault(service=f"live-{number}")) == 1
+        redis.add(fault(service=f"entry-{number}"))
+        redis.add(None, type="disk_pressure", node=f"flat-{number}")
+    redis.publish("x" * 70000)
+    redis("XADD", "homelab:events", "*", "event", "{broken")
+    wait_for("all proposals", lambda: len(tree.actions()) >= 60)
+    redis.restart()
+    wait_subscribed(redis)
+    guarded.cmd("emit", "--redis", "--type", "service_unhealthy", "--node", "solaria",
+                "--service", "late", env=env)
+    wait_for("the last one", lambda: "container-restart-solaria-late" in tree.actions())
+    for command in (["check", "--probe"], ["status"]):
+        guarded.cmd(*command, env=env)
+    daemon.send(signal.SIGHUP)
+    daemon.wait_log("config_loaded")
