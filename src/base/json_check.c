@@ -7,8 +7,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#define DEPTH_LIMIT 64 /* bits of struct check's stack */
-
 enum state {
     VALUE,        /* a value must come */
     VALUE_OR_END, /* after [ */
@@ -19,11 +17,25 @@ enum state {
 };
 
 struct check {
-    const char *p, *end;
-    uint64_t objects; /* bit i: the container at depth i + 1 is an object */
+    const char *end;
+    uint64_t objects; /* JSON_DEPTH_LIMIT bits; bit i: the container at depth i + 1 is an object */
     unsigned depth, depth_max;
     enum state state;
+    enum json_error error; /* set where a step returns NULL */
+    /* The member of the root in hand; filled where somebody wants to know them. */
+    struct json_member member;
+    const char *value_end;
+    struct json_members *members;
 };
+
+/* Each step takes what begins at p, which is neither the end nor, between the parts, a space, and
+ * returns what follows; NULL and c->error where it may not stand there. */
+
+static const char *fail(struct check *c, enum json_error error)
+{
+    c->error = error;
+    return NULL;
+}
 
 static bool is_space(char c)
 {
@@ -51,33 +63,44 @@ static enum json_error not_utf8(struct span s)
     return JSON_UTF8;
 }
 
-/* The byte at c->p cannot stand there: which error is that? It alone decides. */
-static enum json_error stray(const struct check *c)
+/* The byte at p cannot stand there: which error is that? It alone decides. */
+static const char *stray(struct check *c, const char *p)
 {
-    struct span byte = {c->p, 1};
+    struct span byte = {p, 1};
     uint32_t cp;
+    bool text = *p != '\0' && (utf8_next(byte, &cp) != 0 || not_utf8(byte) != JSON_UTF8);
 
-    if (*c->p == '\0')
-        return JSON_UTF8;
-    return utf8_next(byte, &cp) == 0 && not_utf8(byte) == JSON_UTF8 ? JSON_UTF8 : JSON_SYNTAX;
+    return fail(c, text ? JSON_SYNTAX : JSON_UTF8);
 }
 
 /* After a backslash. */
-static enum json_error check_escape(struct check *c)
+static const char *check_escape(struct check *c, const char *p)
 {
-    if (c->p == c->end)
-        return JSON_INCOMPLETE;
-    if (*c->p == '\0' || strchr("\"\\/bfnrtu", *c->p) == NULL)
-        return stray(c);
-    if (*c->p++ != 'u')
-        return JSON_OK;
-    for (int i = 0; i < 4; i++, c->p++) {
-        if (c->p == c->end)
-            return JSON_INCOMPLETE;
-        if (!is_hex(*c->p))
-            return stray(c);
+    if (p == c->end)
+        return fail(c, JSON_INCOMPLETE);
+    if (*p == '\0' || strchr("\"\\/bfnrtu", *p) == NULL)
+        return stray(c, p);
+    if (*p++ != 'u')
+        return p;
+    for (int i = 0; i < 4; i++, p++) {
+        if (p == c->end)
+            return fail(c, JSON_INCOMPLETE);
+        if (!is_hex(*p))
+            return stray(c, p);
     }
-    return JSON_OK;
+    return p;
+}
+
+/* A character that is not ASCII, or none that a string may hold. */
+static const char *check_wide(struct check *c, const char *p)
+{
+    struct span rest = {p, (size_t)(c->end - p)};
+    uint32_t cp;
+    size_t n = utf8_next(rest, &cp);
+
+    if (n == 0)
+        return fail(c, not_utf8(rest));
+    return cp < 0x20 ? stray(c, p) : p + n;
 }
 
 /* Nearly all bytes of nearly all strings: ASCII, no control character, quote or backslash. */
@@ -88,71 +111,68 @@ static const char *pass_plain(const char *p, const char *end)
     return p;
 }
 
-/* A character that is not ASCII, or none that a string may hold. */
-static enum json_error check_wide(struct check *c)
-{
-    struct span rest = {c->p, (size_t)(c->end - c->p)};
-    uint32_t cp;
-    size_t n = utf8_next(rest, &cp);
-
-    if (n == 0)
-        return not_utf8(rest);
-    if (cp < 0x20)
-        return stray(c);
-    c->p += n;
-    return JSON_OK;
-}
-
 /* After the opening quote. */
-static enum json_error check_string(struct check *c)
+static const char *check_string(struct check *c, const char *p)
 {
-    enum json_error error = JSON_OK;
-
-    while (error == JSON_OK) {
-        c->p = pass_plain(c->p, c->end);
-        if (c->p == c->end)
-            return JSON_INCOMPLETE;
-        char special = *c->p;
-        if (special == '"' || special == '\\')
-            c->p++;
-        if (special == '"')
-            return JSON_OK;
-        error = special == '\\' ? check_escape(c) : check_wide(c);
+    while (p != NULL) {
+        p = pass_plain(p, c->end);
+        if (p == c->end)
+            return fail(c, JSON_INCOMPLETE);
+        if (*p == '"')
+            return p + 1;
+        p = *p == '\\' ? check_escape(c, p + 1) : check_wide(c, p);
     }
-    return error;
+    return NULL;
 }
 
-static enum json_error check_number(struct check *c)
+static const char *check_number(struct check *c, const char *p)
 {
     bool complete;
 
-    c->p += number_scan((struct span){c->p, (size_t)(c->end - c->p)}, &complete);
+    p += number_scan((struct span){p, (size_t)(c->end - p)}, &complete);
     if (complete)
-        return JSON_OK;
-    return c->p == c->end ? JSON_INCOMPLETE : stray(c);
+        return p;
+    return p == c->end ? fail(c, JSON_INCOMPLETE) : stray(c, p);
 }
 
-static enum json_error check_word(struct check *c, const char *word)
+static const char *check_word(struct check *c, const char *p, const char *word)
 {
-    for (; *word != '\0'; word++, c->p++) {
-        if (c->p == c->end)
-            return JSON_INCOMPLETE;
-        if (*c->p != *word)
-            return stray(c);
+    for (; *word != '\0'; word++, p++) {
+        if (p == c->end)
+            return fail(c, JSON_INCOMPLETE);
+        if (*p != *word)
+            return stray(c, p);
     }
-    return JSON_OK;
+    return p;
 }
 
-static enum json_error open_container(struct check *c, bool object)
+static const char *check_scalar(struct check *c, const char *p)
 {
+    switch (*p) {
+    case '"':
+        return check_string(c, p + 1);
+    case 't':
+        return check_word(c, p, "true");
+    case 'f':
+        return check_word(c, p, "false");
+    case 'n':
+        return check_word(c, p, "null");
+    default:
+        return *p == '-' || (*p >= '0' && *p <= '9') ? check_number(c, p) : stray(c, p);
+    }
+}
+
+static const char *open_container(struct check *c, const char *p)
+{
+    bool object = *p == '{';
+
     if (c->depth == c->depth_max)
-        return JSON_DEPTH;
+        return fail(c, JSON_DEPTH);
     uint64_t bit = UINT64_C(1) << c->depth;
     c->objects = object ? c->objects | bit : c->objects & ~bit;
     c->depth++;
-    c->p++;
     c->state = object ? NAME_OR_END : VALUE_OR_END;
-    return JSON_OK;
+    return p + 1;
 }
 
 static bool in_object(const struct check *c)
@@ -160,99 +180,112 @@ static bool in_object(const struct check *c)
     return c->depth > 0 && (c->objects >> (c->depth - 1) & 1) != 0;
 }
 
-static enum json_error close_container(struct check *c)
+static const char *after_value(struct check *c, const char *p)
+{
+    c->state = AFTER;
+    c->value_end = p;
+    return p;
+}
+
+static const char *close_container(struct check *c, const char *p)
 {
     c->depth--;
-    c->p++;
-    c->state = AFTER;
-    return JSON_OK;
+    return after_value(c, p + 1);
 }
 
-static enum json_error check_value(struct check *c)
+static const char *check_value(struct check *c, const char *p)
 {
-    char first = *c->p;
-
-    if (first == '{' || first == '[')
-        return open_container(c, first == '{');
-    c->state = AFTER;
-    switch (first) {
-    case '"':
-        c->p++;
-        return check_string(c);
-    case 't':
-        return check_word(c, "true");
-    case 'f':
-        return check_word(c, "false");
-    case 'n':
-        return check_word(c, "null");
-    default:
-        if (first == '-' || (first >= '0' && first <= '9'))
-            return check_number(c);
-        return stray(c);
-    }
+    if (c->depth == 1)
+        c->member.value.p = p;
+    if (*p == '{' || *p == '[')
+        return open_container(c, p);
+    p = check_scalar(c, p);
+    return p != NULL ? after_value(c, p) : NULL;
 }
 
-static enum json_error check_after(struct check *c)
+static const char *check_name(struct check *c, const char *p)
+{
+    if (*p != '"')
+        return stray(c, p);
+    const char *end = check_string(c, p + 1);
+    if (end == NULL)
+        return NULL;
+    if (c->depth == 1)
+        c->member.name = (struct span){p + 1, (size_t)(end - p - 2)};
+    c->state = COLON;
+    return end;
+}
+
+/* A member of the root is whole. */
+static void end_member(struct check *c)
+{
+    struct json_members *members = c->members;
+
+    c->member.value.n = (size_t)(c->value_end - c->member.value.p);
+    if (members->count < members->max)
+        members->list[members->count] = c->member;
+    members->count++;
+}
+
+static const char *check_after(struct check *c, const char *p)
 {
     bool object = in_object(c);
 
-    if (c->depth > 0 && *c->p == (object ? '}' : ']'))
-        return close_container(c);
-    if (c->depth == 0 || *c->p != ',')
-        return stray(c);
-    c->p++;
+    if (c->depth == 0 || (*p != ',' && *p != (object ? '}' : ']')))
+        return stray(c, p);
+    if (c->depth == 1 && object && c->members != NULL)
+        end_member(c);
+    if (*p != ',')
+        return close_container(c, p);
     c->state = object ? NAME : VALUE;
-    return JSON_OK;
+    return p + 1;
 }
 
-/* One step from c->p, which is neither the end nor a space. */
-static enum json_error check_step(struct check *c)
+static const char *check_step(struct check *c, const char *p)
 {
     switch (c->state) {
     case VALUE_OR_END:
-        if (*c->p == ']')
-            return close_container(c);
-        return check_value(c);
+        return *p == ']' ? close_container(c, p) : check_value(c, p);
     case VALUE:
-        return check_value(c);
+        return check_value(c, p);
     case NAME_OR_END:
-        if (*c->p == '}')
-            return close_container(c);
-        break;
+        return *p == '}' ? close_container(c, p) : check_name(c, p);
     case NAME:
-        break;
+        return check_name(c, p);
     case COLON:
-        if (*c->p != ':')
-            return stray(c);
-        c->p++;
+        if (*p != ':')
+            return stray(c, p);
         c->state = VALUE;
-        return JSON_OK;
+        return p + 1;
     case AFTER:
-        return check_after(c);
+        return check_after(c, p);
     }
-    if (*c->p != '"')
-        return stray(c);
-    c->p++;
-    c->state = COLON;
-    return check_string(c);
+    return stray(c, p);
+}
+
+enum json_error json_check_members(struct span text, unsigned depth_max,
+                                   struct json_members *members)
+{
+    struct check c = {
+        .end = text.p + text.n,
+        .depth_max = depth_max < JSON_DEPTH_LIMIT ? depth_max : JSON_DEPTH_LIMIT,
+        .state = VALUE,
+        .members = members,
+    };
+    const char *p = text.p;
+
+    for (;;) {
+        while (p < c.end && is_space(*p))
+            p++;
+        if (p == c.end)
+            return c.state == AFTER && c.depth == 0 ? JSON_OK : JSON_INCOMPLETE;
+        p = check_step(&c, p);
+        if (p == NULL)
+            return c.error;
+    }
 }
 
 enum json_error json_check(const char *text, size_t n, unsigned depth_max)
 {
-    struct check c = {
-        .p = text,
-        .end = text + n,
-        .depth_max = depth_max < DEPTH_LIMIT ? depth_max : DEPTH_LIMIT,
-        .state = VALUE,
-    };
-    enum json_error error = JSON_OK;
-
-    while (error == JSON_OK) {
-        while (c.p < c.end && is_space(*c.p))
-            c.p++;
-        if (c.p == c.end)
-            return c.state == AFTER && c.depth == 0 ? JSON_OK : JSON_INCOMPLETE;
-        error = check_step(&c);
-    }
-    return error;
+    return json_check_members((struct span){text, n}, depth_max, NULL);
 }

@@ -1,9 +1,9 @@
 #ifndef BASE_JSON_CHECK_H
 #define BASE_JSON_CHECK_H
 /* The grammar of JSON (RFC 8259), whole and without exceptions: one root, UTF-8, no comments, no
- * byte order mark. json_read() asks it first; nothing else needs to. */
+ * byte order mark. json_read() and json_object_read() ask it first. */
 
-#include <stddef.h>
+#include "base/span.h"
 
 enum json_error {
     JSON_OK,
@@ -14,7 +14,25 @@ enum json_error {
     JSON_SIZE,  /* more tokens than given */
 };
 
-/* Is text one JSON document? Nesting (arrays and objects) up to depth_max, at most 64. */
+#define JSON_DEPTH_LIMIT 64
+
+/* Is text one JSON document? Nesting (arrays and objects) up to depth_max, at most the limit. */
 enum json_error json_check(const char *text, size_t n, unsigned depth_max);
+
+struct json_member {
+    struct span name;  /* what stands between its quotes */
+    struct span value; /* the text as it stands, a string's with its quotes */
+};
+
+/* Set by the caller: a list with room for max, count 0. */
+struct json_members {
+    struct json_member *list;
+    size_t max;
+    size_t count; /* of all; those beyond max are not in the list */
+};
+
+/* The same, and the members of the root, in their order, where it is an object. */
+enum json_error json_check_members(struct span text, unsigned depth_max,
+                                   struct json_members *members);
 
 #endif

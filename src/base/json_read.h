@@ -4,7 +4,7 @@
  * tokenises; nobody sees a value of a document that is not JSON. No recursion, no allocation. */
 
 #include "base/json_check.h"
-#include "base/span.h"
+#include "base/json_text.h"
 
 #include <stdint.h>
 
@@ -17,16 +17,6 @@ struct json {
     const char *text; /* the caller's; lives as long as the document is used */
     const jsmntok_t *tokens;
     int count;
-};
-
-enum json_type {
-    JSON_NULL,
-    JSON_FALSE,
-    JSON_TRUE,
-    JSON_NUMBER,
-    JSON_STRING,
-    JSON_ARRAY,
-    JSON_OBJECT
 };
 
 /* A value of a document: its token. JSON_NONE: no such value (every call takes it). */
@@ -45,17 +35,13 @@ enum json_type json_type(const struct json *doc, json_ref ref); /* JSON_NONE: JS
 /* The value of an object's member, names compared after unescaping; JSON_NONE where ref is no
  * object or has no such member. */
 json_ref json_member(const struct json *doc, json_ref ref, const char *name);
-/* The same for many names, the shorter ones first, in one pass over the members: the value of
- * names[i] to values[i]. Tells what json_duplicates() would. */
-bool json_members(const struct json *doc, json_ref ref, const struct span *names, size_t count,
-                  json_ref *values);
 /* Members (their names) or elements in order: the first inside ref, the one after at. */
 json_ref json_first(const struct json *doc, json_ref ref);
 json_ref json_next(const struct json *doc, json_ref ref, json_ref at);
 /* The value that belongs to a member's name. */
 json_ref json_value(const struct json *doc, json_ref name);
-/* Does the object name a member twice? Of more than JSON_MEMBERS_MAX members: true. */
-#define JSON_MEMBERS_MAX 16384 /* EVENT_BYTES_MAX holds 13107: "":1, */
+/* Does the object name a member twice? (Of too many members, JSON_MEMBERS_MAX, the answer is yes.)
+ */
 bool json_duplicates(const struct json *doc, json_ref ref);
 
 /* The text as it stands, a string's with its quotes. */

@@ -2,6 +2,9 @@
 #define BASE_LIMITS_H
 /* Every limit and interval of the program: its unit, and why it is what it is. */
 
+/* Memory of the C library's own, bytes. */
+#define HEAP_BYTES 131072 /* a user's groups, line by line; the addresses of a name */
+
 /* Paths and names, bytes. */
 #define PATH_LEN_MAX 1024    /* a path of ours: runtime path, "events", day, node, file */
 #define RUNTIME_PATH_MAX 512 /* leaves room for the longest name below it */
@@ -34,8 +37,11 @@
 
 /* The planner's tables, entries. */
 #define COOLDOWNS_MAX 1024
-#define QUEUE_MAX 512 /* keys with work open at once */
-#define WORK_MAX 640  /* the queue, and events that wait behind one of their key */
+#define QUEUE_MAX 768 /* keys with work open at once, */
+#define QUEUE_DURABLE_MAX                                                                          \
+    512                  /* for what can be read again: messages find a slot beside a backlog */
+#define QUEUE_SLOTS 2048 /* a power of two, at least twice QUEUE_MAX */
+#define WORK_MAX 896     /* the queue, and events that wait behind one of their key */
 #define DEPLOYMENTS_MAX 128
 #define RECOVERIES_MAX 2048
 #define DECISIONS_KEPT 20 /* in the status file */
@@ -130,8 +136,8 @@
     200 /* a burst fills a pipe faster than its reader reads; then lines are dropped */
 
 /* The loop. */
-#define LOOP_WATCHES_MAX 32
-#define LOOP_TIMERS_MAX 64
+#define LOOP_WATCHES_MAX 40
+#define LOOP_TIMERS_MAX 96
 #define LOOP_WAIT_MAX_MS 30000 /* poll(2) does not count the time of a suspend, deadlines do */
 
 /* The chain. */
@@ -185,9 +191,9 @@
 #define TLS_CHAIN_MAX 8            /* certificates that a server may show; usual are two to four, */
 #define TLS_CERT_BYTES_MAX 16384   /* and bytes of one */
 #define TLS_EXPONENT_BYTES_MAX 4   /* of an RSA key: 65537 has three */
-#define TLS_ROOTS_MAX 512          /* trust anchors, built-in ones and those of SSL_CERT_FILE */
-#define TLS_ROOT_FILE_MAX 1048576  /* bytes of SSL_CERT_FILE: Debian's bundle has 220 KB */
-#define TLS_ROOT_BYTES 65536       /* keys of its roots that are not built in */
+#define TLS_ROOTS_MAX 512          /* trust anchors, built-in ones and those of a bundle */
+#define TLS_ROOT_FILE_MAX 1048576  /* bytes of a bundle: Debian's has 220 KB */
+#define TLS_ROOT_BYTES 65536       /* its roots that are not built in: 36 KB of Debian's */
 #define TLS_RSA_BYTES_MIN 256      /* of a modulus: 2048 bits, the least that is safe, */
 #define TLS_RSA_BYTES_MAX 512      /* and 4096 bits, the most that BearSSL has room for */
 #define CONN_TRY_MS 2000           /* an address that does not answer so long is passed over */
@@ -210,6 +216,9 @@
 #define REDIS_MEMORY_MAX 4194304        /* bytes for hiredis, a connection: a reply of the most */
 #define REDIS_OUTPUT_MAX 262144         /* bytes that wait to be sent, a connection */
 #define REDIS_CALLS_MAX 512             /* commands without an answer, a connection */
+#define REDIS_KEPT_BYTES 98304          /* of these for claims: 32 KiB, behind a command of 64, */
+#define REDIS_KEPT_CALLS 64             /* and of those */
+#define REDIS_HIDDEN_MIN 8              /* bytes of a password that is looked for in replies */
 #define REDIS_ARGS_MAX 160              /* arguments of a command: XACK of 128 entries and more */
 #define REDIS_CONNECT_MS 3000           /* for name, address, TLS and log-in */
 #define REDIS_ANSWER_MS 3000            /* an LTE round trip is no outage */
@@ -238,12 +247,14 @@
 #define STREAM_DELIVERIES_MAX 100          /* more: it never ends, and goes to the dead stream */
 #define STREAM_DEAD_MAX 10000              /* entries of a dead stream, about */
 #define STREAM_RETRY_MS 5000               /* after an error that a read got */
+#define SHARED_QUESTIONS_MAX 32            /* claims without an answer, cancelled ones too */
+#define SHARED_BEFORE_MAX 16               /* dones that claims took the place of */
 #define SHARED_MARGIN_MS 15000             /* of a claim, beyond what the chain may take */
 #define SHARED_WAIT_MS (10 * 60 * 1000)    /* the most that another's claim is waited for */
 #define CLAIM_LOOK_MS 5000                 /* another's claim is looked at so often, at least; */
 #define CLAIM_LATE_MIN_MS 50               /* when it is over, we look so much later, */
 #define CLAIM_LATE_MAX_MS 500              /* and at most, so that planners do not look in step */
-#define SHARED_EVENT_MS (24 * 3600 * 1000) /* an event's identity is known so long on the bus */
+#define SHARED_EVENT_MS (24 * 3600 * 1000) /* an event's identity is known so long */
 #define OUTBOX_ACTIONS_MAX 10000           /* entries of ACTIONS_STREAM, about */
 #define OUTBOX_RETRY_MS 30000              /* after the server refused one */
 #define OUTBOX_SLICE 16                    /* action files a turn of the loop */

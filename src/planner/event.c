@@ -1,7 +1,7 @@
 #include "planner/event.h"
 
 #include "base/buf.h"
-#include "base/json_read.h"
+#include "base/json_object.h"
 #include "base/json_write.h"
 #include "base/number.h"
 #include "base/sha256.h"
@@ -112,26 +112,19 @@ static const enum member id_members[] = {MEMBER_ID, MEMBER_EVENT_ID, MEMBERS};
 static const enum member envelope_members[] = {MEMBER_EVENT, MEMBER_UPDATE, MEMBER_DATA,
                                                MEMBER_PAYLOAD, MEMBERS};
 
-/* An object of a document, and its members by their names. */
+/* An object's members, as they stand in the text. */
 struct object {
-    const struct json *doc;
-    json_ref members[MEMBERS];
+    struct span members[MEMBERS];
     bool twice; /* one of them is there twice */
 };
 
-static void read_object(struct object *object, const struct json *doc, json_ref ref)
-{
-    object->doc = doc;
-    object->twice = json_members(doc, ref, member_names, MEMBERS, object->members);
-}
-
-/* The first of these that is there; null is how some writers say nothing. */
-static json_ref first_of(const struct object *object, const enum member *list)
+/* The first of these that is there, else an empty span; null is how some writers say nothing. */
+static struct span first_of(const struct object *object, const enum member *list)
 {
     for (; *list != MEMBERS; list++)
-        if (json_type(object->doc, object->members[*list]) != JSON_NULL)
+        if (json_text_type(object->members[*list]) != JSON_NULL)
             return object->members[*list];
-    return JSON_NONE;
+    return (struct span){NULL, 0};
 }
 
 const char *event_error_text(enum event_error error)
@@ -154,15 +147,16 @@ const char *event_error_text(enum event_error error)
 
 /* ---- The document ---- */
 
-static enum event_error read_document(struct json *doc, struct span bytes)
+static enum event_error read_document(struct object *root, struct span bytes)
 {
-    /* One event is read at a time, and nothing of its document outlives event_parse(). */
-    static jsmntok_t tokens[JSON_TOKENS_MAX];
+    struct json_object object;
 
     enum json_error error =
-        json_read(doc, bytes.p, bytes.n, tokens, JSON_TOKENS_MAX, EVENT_DEPTH_MAX);
-    if (error == JSON_OK)
-        return EVENT_OK;
+        json_object_read(&object, bytes, EVENT_DEPTH_MAX, member_names, root->members, MEMBERS);
+    if (error == JSON_OK) {
+        root->twice = object.twice;
+        return object.type == JSON_OBJECT ? EVENT_OK : EVENT_NOT_OBJECT;
+    }
     if (error == JSON_INCOMPLETE)
         return EVENT_NOT_JSON;
     /* The reader stopped at the first thing that is wrong; bytes that are no text come first. */
@@ -173,72 +167,78 @@ static enum event_error read_document(struct json *doc, struct span bytes)
     return error == JSON_SIZE ? EVENT_TOO_LARGE : EVENT_NOT_JSON;
 }
 
-static json_ref type_of(const struct object *object)
+static struct span type_of(const struct object *object)
 {
-    json_ref ref = first_of(object, type_members);
+    struct span type = first_of(object, type_members);
 
     /* An object under "event" is what an envelope holds, and names no type. */
-    if (ref == object->members[MEMBER_EVENT] && json_type(object->doc, ref) == JSON_OBJECT)
-        return JSON_NONE;
-    return ref;
+    if (type.p == object->members[MEMBER_EVENT].p && json_text_type(type) == JSON_OBJECT)
+        return (struct span){NULL, 0};
+    return type;
 }
 
 /* Shape A. */
 static bool is_event(const struct object *object)
 {
-    return json_type(object->doc, type_of(object)) == JSON_STRING &&
-           first_of(object, node_members) != JSON_NONE;
+    return json_text_type(type_of(object)) == JSON_STRING && first_of(object, node_members).n > 0;
+}
+
+/* Reads an object within the document; false where it is no event of shape A. */
+static bool read_inner(struct object *inner, struct span text)
+{
+    struct json_object object;
+
+    if (json_text_type(text) != JSON_OBJECT ||
+        json_object_read(&object, text, EVENT_DEPTH_MAX, member_names, inner->members, MEMBERS) !=
+            JSON_OK)
+        return false;
+    inner->twice = object.twice;
+    return is_event(inner);
 }
 
 /* Where an event stands in its document. */
 struct place {
     struct object object;
-    json_ref type;
-    json_ref key; /* "node/service" in one string, or JSON_NONE */
+    struct span type;
+    struct span key; /* "node/service" in one string, or empty */
 };
 
-static bool has_slash(const struct json *doc, json_ref ref)
+static bool has_slash(struct span value)
 {
-    struct span raw = json_raw(doc, ref);
-
-    return json_type(doc, ref) == JSON_STRING && memchr(raw.p, '/', raw.n) != NULL;
+    return json_text_type(value) == JSON_STRING && memchr(value.p, '/', value.n) != NULL;
 }
 
-/* The type of an envelope that has its event's key beside it; JSON_NONE where it is none. */
-static json_ref type_of_keyed(const struct object *object)
+/* The type of an envelope that has its event's key beside it; empty where it is none. */
+static struct span type_of_keyed(const struct object *object)
 {
     static const enum member members[] = {MEMBER_TYPE, MEMBER_CHANGE};
 
-    for (size_t i = 0; i < COUNT(members); i++) {
-        json_ref ref = object->members[members[i]];
-        if (json_type(object->doc, ref) == JSON_STRING)
-            return ref;
-    }
-    return JSON_NONE;
+    for (size_t i = 0; i < COUNT(members); i++)
+        if (json_text_type(object->members[members[i]]) == JSON_STRING)
+            return object->members[members[i]];
+    return (struct span){NULL, 0};
 }
 
-/* False where an object that counts has a member twice. */
-static bool find_event(struct place *place, const struct json *doc)
+/* The document's root is in place->object; false where the event has a member twice. */
+static bool find_event(struct place *place)
 {
-    struct object root;
+    struct object *root = &place->object;
+    struct object inner;
 
-    read_object(&root, doc, JSON_ROOT);
-    *place = (struct place){root, type_of(&root), JSON_NONE};
-    if (root.twice || is_event(&root))
-        return !root.twice;
-    for (const enum member *member = envelope_members; *member != MEMBERS; member++) {
-        struct object inner;
-        read_object(&inner, doc, root.members[*member]);
-        if (is_event(&inner)) {
-            *place = (struct place){inner, type_of(&inner), JSON_NONE};
-            return !inner.twice;
+    place->type = type_of(root);
+    place->key = (struct span){NULL, 0};
+    if (is_event(root))
+        return true;
+    for (const enum member *member = envelope_members; *member != MEMBERS; member++)
+        if (read_inner(&inner, root->members[*member])) {
+            *root = inner;
+            place->type = type_of(root);
+            return !root->twice;
         }
-    }
-    json_ref key = root.members[MEMBER_KEY];
-    json_ref type = type_of_keyed(&root);
-    if (type != JSON_NONE && has_slash(doc, key)) {
+    struct span type = type_of_keyed(root);
+    if (type.n > 0 && has_slash(root->members[MEMBER_KEY])) {
         place->type = type;
-        place->key = key;
+        place->key = root->members[MEMBER_KEY];
     }
     return true;
 }
@@ -269,23 +269,22 @@ bool event_plain_name(struct span name)
 }
 
 /* absent: what it is where there is no such name, or an empty one. */
-static enum event_error take_name(const struct json *doc, json_ref ref, char *dst,
-                                  enum event_error absent)
+static enum event_error take_name(struct span value, char *dst, enum event_error absent)
 {
-    if (ref == JSON_NONE)
+    if (value.n == 0)
         return absent;
-    int n = json_string(doc, ref, dst, NAME_MAX_BYTES + 1);
+    int n = json_text(value, dst, NAME_MAX_BYTES + 1);
     if (n < 0)
         return EVENT_BAD_NAME;
     return n == 0 ? absent : EVENT_OK;
 }
 
 /* Splits "node/service" at its first slash. */
-static enum event_error take_key(struct event *out, const struct json *doc, json_ref ref)
+static enum event_error take_key(struct event *out, struct span value)
 {
     char text[2 * NAME_MAX_BYTES + 2];
 
-    if (json_string(doc, ref, text, sizeof(text)) < 0)
+    if (json_text(value, text, sizeof(text)) < 0)
         return EVENT_BAD_NAME;
     struct span service = span_of(text);
     struct span node = span_split(&service, '/');
@@ -298,20 +297,17 @@ static enum event_error take_key(struct event *out, const struct json *doc, json
 static enum event_error take_names(struct event *out, const struct place *place)
 {
     const struct object *object = &place->object;
-    const struct json *doc = object->doc;
-    enum event_error error = take_name(doc, place->type, out->type, EVENT_NO_TYPE);
+    enum event_error error = take_name(place->type, out->type, EVENT_NO_TYPE);
 
-    if (error == EVENT_OK && place->key != JSON_NONE) {
-        error = take_key(out, doc, place->key);
+    if (error == EVENT_OK && place->key.n > 0) {
+        error = take_key(out, place->key);
     } else if (error == EVENT_OK) {
-        json_ref node = first_of(object, node_members);
-        json_ref service = first_of(object, service_members);
-        error = take_name(doc, node, out->node_as_came, EVENT_NO_NODE);
+        error = take_name(first_of(object, node_members), out->node_as_came, EVENT_NO_NODE);
         if (error == EVENT_OK)
-            error = take_name(doc, service, out->service, EVENT_OK);
+            error = take_name(first_of(object, service_members), out->service, EVENT_OK);
     }
     if (error == EVENT_OK)
-        error = take_name(doc, first_of(object, source_members), out->source, EVENT_OK);
+        error = take_name(first_of(object, source_members), out->source, EVENT_OK);
     return error;
 }
 
@@ -340,14 +336,14 @@ static int epoch_ms(double value, int64_t *ms)
 }
 
 /* ISO 8601 or an epoch, as a string or a number; its text to text (TIME_TEXT_MAX + 1 bytes). */
-static int parse_time(const struct json *doc, json_ref ref, char *text, int64_t *ms)
+static int parse_time(struct span raw, char *text, int64_t *ms)
 {
     double value;
 
-    if (json_type(doc, ref) == JSON_NUMBER) {
-        if (span_copy(text, TIME_TEXT_MAX + 1, json_raw(doc, ref)) != 0)
+    if (json_text_type(raw) == JSON_NUMBER) {
+        if (span_copy(text, TIME_TEXT_MAX + 1, raw) != 0)
             return -1;
-    } else if (json_string(doc, ref, text, TIME_TEXT_MAX + 1) < 0) {
+    } else if (json_text(raw, text, TIME_TEXT_MAX + 1) < 0) {
         return -1;
     }
     struct span trimmed = span_trim(span_of(text));
@@ -366,7 +362,7 @@ static void take_time(struct event *out, const struct object *object, int64_t ar
     _Static_assert(sizeof(out->timestamp) >= TIMESTAMP_SIZE, "holds what timestamp_format writes");
     out->arrived_ms = arrived_ms;
     out->at_ms = arrived_ms;
-    if (parse_time(object->doc, first_of(object, time_members), text, &ms) != 0) {
+    if (parse_time(first_of(object, time_members), text, &ms) != 0) {
         timestamp_format(out->timestamp, arrived_ms);
         return;
     }
@@ -384,17 +380,16 @@ static void take_severity(struct event *out, const struct object *object)
     char text[sizeof("critical")] = "";
 
     /* What does not fit is no word of ours. */
-    (void)json_string(object->doc, first_of(object, severity_members), text, sizeof(text));
+    (void)json_text(first_of(object, severity_members), text, sizeof(text));
     out->severity = severity_of(span_of(text));
 }
 
-static void take_details(struct event *out, const struct json *doc, json_ref ref)
+static void take_details(struct event *out, struct span raw)
 {
     char start[DETAILS_START_MAX + 1];
     char note[DETAILS_START_MAX + 64];
     struct buf words, details;
     struct json_write w;
-    struct span raw = json_raw(doc, ref);
 
     if (raw.n <= EVENT_DETAILS_MAX) {
         (void)span_copy(out->details, sizeof(out->details), raw);
@@ -451,28 +446,27 @@ static void put_correlation(struct event *out, struct span id, struct span whole
         out->correlation_id[0] = '\0';
 }
 
-static void take_correlation(struct event *out, const struct object *object, struct span origin)
+static void take_correlation(struct event *out, struct span value, struct span origin)
 {
     char own[2 * CORRELATION_MAX];
-    json_ref ref = object->members[MEMBER_CORRELATION_ID];
 
-    int n = json_string_cut(object->doc, ref, own, sizeof(own));
+    int n = json_text_cut(value, own, sizeof(own));
     if (n > 0)
-        put_correlation(out, (struct span){own, (size_t)n}, json_raw(object->doc, ref));
+        put_correlation(out, (struct span){own, (size_t)n}, value);
     else
         put_correlation(out, origin, origin);
 }
 
-static void take_identity(struct event *out, const struct json *doc, json_ref ref)
+static void take_identity(struct event *out, struct span value)
 {
     char text[2 * CORRELATION_MAX];
     uint8_t digest[SHA256_BYTES];
 
-    struct span id = json_raw(doc, ref); /* of a number, and of a string that does not fit */
-    int n = json_string(doc, ref, text, sizeof(text));
+    struct span id = value; /* of a number, and of a string that does not fit */
+    int n = json_text(value, text, sizeof(text));
     if (n >= 0)
         id = (struct span){text, (size_t)n};
-    else if (json_type(doc, ref) != JSON_NUMBER && json_type(doc, ref) != JSON_STRING)
+    else if (json_text_type(value) != JSON_NUMBER && json_text_type(value) != JSON_STRING)
         return;
     if (id.n == 0)
         return;
@@ -486,27 +480,23 @@ static void take_identity(struct event *out, const struct json *doc, json_ref re
 /* What is looked at of a fault only. */
 static void take_fault(struct event *out, const struct object *object)
 {
-    take_details(out, object->doc, first_of(object, details_members));
+    take_details(out, first_of(object, details_members));
     /* No message, or one that is no string: "". */
-    (void)json_string_cut(object->doc, object->members[MEMBER_MESSAGE], out->message,
-                          sizeof(out->message));
-    take_identity(out, object->doc, first_of(object, id_members));
+    (void)json_text_cut(object->members[MEMBER_MESSAGE], out->message, sizeof(out->message));
+    take_identity(out, first_of(object, id_members));
 }
 
 enum event_error event_parse(struct event *out, struct span bytes, const struct aliases *aliases,
                              struct span origin, int64_t arrived_ms)
 {
-    struct json doc;
     struct place place;
 
     if (bytes.n > EVENT_BYTES_MAX)
         return EVENT_TOO_LARGE;
-    enum event_error error = read_document(&doc, bytes);
+    enum event_error error = read_document(&place.object, bytes);
     if (error != EVENT_OK)
         return error;
-    if (json_type(&doc, JSON_ROOT) != JSON_OBJECT)
-        return EVENT_NOT_OBJECT;
-    if (!find_event(&place, &doc))
+    if (place.object.twice || !find_event(&place))
         return EVENT_DUPLICATE;
 
     memset(out, 0, offsetof(struct event, message));
@@ -518,7 +508,7 @@ enum event_error event_parse(struct event *out, struct span bytes, const struct 
     complete_names(out, aliases);
     take_time(out, &place.object, arrived_ms);
     take_severity(out, &place.object);
-    take_correlation(out, &place.object, origin);
+    take_correlation(out, place.object.members[MEMBER_CORRELATION_ID], origin);
     enum event_kind kind = event_kind(out);
     if (kind == EVENT_FAULT || kind == EVENT_DEPLOYMENT_FAILED)
         take_fault(out, &place.object);

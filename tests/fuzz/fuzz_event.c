@@ -2,6 +2,7 @@
  * JSON; what it refuses as JSON was refused for every longer text, too. */
 #include "planner/event.c"
 
+#include "base/json_read.h"
 #include "planner/action.h"
 
 #include <stdlib.h>

@@ -2,9 +2,12 @@
  * it refuses must be refused whatever follows. */
 #include "base/json_read.c"
 
+#include "base/utf8.h"
+
 #include "base/json_write.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define TOKENS 4096
 #define DEPTH 16
@@ -35,7 +38,7 @@ static bool names_twice(const struct json *doc, json_ref ref)
 {
     for (json_ref a = json_first(doc, ref); a != JSON_NONE; a = json_next(doc, ref, a))
         for (json_ref b = json_next(doc, ref, a); b != JSON_NONE; b = json_next(doc, ref, b))
-            if (same_name(inside(doc, a), inside(doc, b)))
+            if (json_text_same(inside(doc, a), inside(doc, b)))
                 return true;
     return false;
 }
@@ -52,6 +55,22 @@ static void check_container(const struct json *doc, json_ref ref)
     REQUIRE(count == doc->tokens[ref].size);
     if (object && count < 100)
         REQUIRE(json_duplicates(doc, ref) == names_twice(doc, ref));
+}
+
+/* The other reader finds the same. */
+static void check_object(const struct json *doc, struct span text)
+{
+    static const struct span names[] = {{"a", 1}, {"b", 1}, {"ab", 2}, {"type", 4}};
+    struct span values[sizeof(names) / sizeof(names[0])];
+    struct json_object object;
+
+    REQUIRE(json_object_read(&object, text, DEPTH, names, values, 4) == JSON_OK);
+    REQUIRE(object.type == json_type(doc, JSON_ROOT));
+    REQUIRE(object.twice == json_duplicates(doc, JSON_ROOT));
+    for (size_t i = 0; i < 4; i++) {
+        struct span raw = json_raw(doc, json_member(doc, JSON_ROOT, names[i].p));
+        REQUIRE(values[i].p == raw.p && values[i].n == raw.n);
+    }
 }
 
 static void check_string(const struct json *doc, json_ref ref)
@@ -139,7 +158,7 @@ static void write_document(const struct json *doc, struct json_write *w)
             if (!named) {
                 json_ref value = json_value(doc, i);
                 json_write_raw_named(w, json_raw(doc, i), json_raw(doc, value));
-                while (i + 1 < doc->count && doc->tokens[i + 1].start < doc->tokens[value].end)
+                while (i + 1 < doc->count && doc->tokens[i + 1].start <= doc->tokens[value].end)
                     i++;
                 continue;
             }
@@ -187,6 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         REQUIRE(error == JSON_SIZE || json_check(text, size, DEPTH) == error);
         return 0;
     }
+    check_object(&doc, (struct span){text, size});
     for (json_ref i = 0; i < doc.count; i++)
         check_value(&doc, i);
     buf_init(&b, storage, sizeof(storage));

@@ -1,4 +1,5 @@
 #include "base/buf.h"
+#include "base/json_object.h"
 #include "base/json_read.h"
 #include "base/limits.h"
 
@@ -146,44 +147,6 @@ static void test_order(void **state)
     assert_int_equal(json_first(&doc, b), JSON_NONE);
     /* A string that is a value has no value of its own. */
     assert_int_equal(json_value(&doc, json_member(&doc, JSON_ROOT, "c")), JSON_NONE);
-}
-
-static void test_members_in_one_pass(void **state)
-{
-    static const struct span names[] = {{"a", 1}, {"e", 1}, {"bc", 2}, {"bd", 2}, {"long", 4}};
-    static const struct {
-        const char *text;
-        bool twice;
-        const char *values[COUNT(names)]; /* NULL = none */
-    } cases[] = {
-        {"{}", false, {NULL}},
-        {"[\"a\",1]", false, {NULL}},
-        {"\"a\"", false, {NULL}},
-        {"{\"a\":1,\"bc\":2,\"long\":3}", false, {"1", NULL, "2", NULL, "3"}},
-        {"{\"long\":[1,{\"a\":2}],\"bd\":{\"e\":3}}",
-         false,
-         {NULL, NULL, NULL, "{\"e\":3}", "[1,{\"a\":2}]"}},
-        {"{\"\\u0061\":1,\"b\\u0063\":2,\"\\u006cong\":null}",
-         false,
-         {"1", NULL, "2", NULL, "null"}},
-        {"{\"A\":1,\"b\":2,\"be\":3,\"lonG\":4,\"longer\":5,\"\":6}", false, {NULL}},
-        {"{\"a\":1,\"x\":0,\"\\u0061\":2}", true, {"1"}},
-        {"{\"a\":1,\"x\":0,\"a\":2}", true, {"1"}},
-        {"{\"x\":1,\"a\":0,\"\\u0078\":2}", true, {"0"}},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        json_ref values[COUNT(names)];
-        struct json doc = read_text(cases[i].text);
-        if (json_members(&doc, JSON_ROOT, names, COUNT(names), values) != cases[i].twice)
-            fail_msg("%s", cases[i].text);
-        for (size_t n = 0; n < COUNT(names); n++) {
-            assert_int_equal(values[n] == JSON_NONE, cases[i].values[n] == NULL);
-            if (values[n] != JSON_NONE)
-                assert_true(span_is(json_raw(&doc, values[n]), cases[i].values[n]));
-        }
-    }
 }
 
 static void test_no_such_value(void **state)
@@ -501,12 +464,17 @@ static void test_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tokens_run_out), cmocka_unit_test(test_roots),
-        cmocka_unit_test(test_members),        cmocka_unit_test(test_members_in_one_pass),
-        cmocka_unit_test(test_order),          cmocka_unit_test(test_no_such_value),
-        cmocka_unit_test(test_duplicates),     cmocka_unit_test(test_prefixes_are_no_duplicates),
-        cmocka_unit_test(test_many_members),   cmocka_unit_test(test_many_arrays),
-        cmocka_unit_test(test_strings),        cmocka_unit_test(test_string_cut),
+        cmocka_unit_test(test_tokens_run_out),
+        cmocka_unit_test(test_roots),
+        cmocka_unit_test(test_members),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_no_such_value),
+        cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_prefixes_are_no_duplicates),
+        cmocka_unit_test(test_many_members),
+        cmocka_unit_test(test_many_arrays),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_string_cut),
         cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
