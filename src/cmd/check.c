@@ -6,6 +6,7 @@
 #include "base/timestamp.h"
 #include "cmd/probe.h"
 #include "cmd/print.h"
+#include "net/tls.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -90,10 +91,6 @@ static void look_at_config(const struct config *config)
 
     if (strcmp(node, "localhost") == 0)
         warn("NODE_NAME", "localhost is every node's name; set it");
-    if (!config_is_set(config, SETTING_REDIS_URL) &&
-        (config_is_set(config, SETTING_REDIS_STREAM) ||
-         config_is_set(config, SETTING_ACTIONS_STREAM)))
-        warn("REDIS_URL", "it is not set, so nothing comes of REDIS_STREAM and ACTIONS_STREAM");
     if (config_number(config, SETTING_HEARTBEAT_SECONDS) >= 300)
         warn("HEARTBEAT_SECONDS", "healthcheck wants a heartbeat younger than 300 s");
     if (config_is_set(config, SETTING_OLLAMA_HOST) &&
@@ -151,17 +148,49 @@ static void told(const char *label, bool well, const char *detail)
         problem(label, detail);
 }
 
+/* "36 root certificates built in, 101 more of /etc/ssl/certs/ca-certificates.crt" */
+static void tell_roots(const char *bundle, bool tls)
+{
+    char text[PATH_LEN_MAX + 128];
+    unsigned built_in, count = tls_roots(&built_in);
+    struct buf b;
+
+    buf_init(&b, text, sizeof(text));
+    buf_int(&b, built_in);
+    buf_str(&b, " root certificates built in, ");
+    if (bundle != NULL) {
+        buf_int(&b, count - built_in);
+        buf_str(&b, " more of ");
+        buf_str(&b, bundle);
+    } else {
+        buf_str(&b, tls ? "no bundle of the system found" : "no server speaks TLS");
+    }
+    good("TLS", buf_text(&b));
+}
+
+static void look_at_roots(const struct config *config, const struct models *models)
+{
+    bool tls = models_want_tls(models, config, true);
+    bool own = config_is_set(config, SETTING_SSL_CERT_FILE);
+    const char *bundle;
+    char why[CHAIN_WHY_MAX];
+
+    if (models_read_roots(config, tls, &bundle, why) != 0)
+        problem("SSL_CERT_FILE", why);
+    else if (own && why[0] != '\0')
+        warn("SSL_CERT_FILE", why);
+    if (bundle != NULL || !own)
+        tell_roots(bundle, tls);
+}
+
 static void look_at_chain(const struct config *config, bool probe)
 {
     static struct models models;
     char why[CHAIN_WHY_MAX];
 
-    if (tls_roots_load(config_text(config, SETTING_SSL_CERT_FILE), why) != 0)
-        problem("SSL_CERT_FILE", why);
-    else if (why[0] != '\0')
-        warn("SSL_CERT_FILE", why);
     if (models_read(&models, config, false, warn, why) != 0)
         return; /* config_check() has told */
+    look_at_roots(config, &models);
     if (models.chain.count == 0)
         problem("LLM_CHAIN", "none of its hops can be asked");
     if (probe && probe_hops(&models, told) != 0)

@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "daemon/config.h"
-#include "net/tls.h"
+#include "daemon/models.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
@@ -79,7 +79,8 @@ int redis_call(struct redis_called *out, const struct config *config, const stru
                size_t count)
 {
     static struct visit v;
-    char why[URL_WHY_MAX]; /* no less than tls_roots_load() wants */
+    const char *bundle;
+    char why[CHAIN_WHY_MAX];
     struct buf url;
 
     *out = (struct redis_called){.why = ""};
@@ -94,7 +95,7 @@ int redis_call(struct redis_called *out, const struct config *config, const stru
     redis_url_text(&v.target, &url);
     if (buf_text(&url) == NULL)
         out->url[0] = '\0';
-    if (v.target.url.tls && tls_roots_load(config_text(config, SETTING_SSL_CERT_FILE), why) != 0) {
+    if (v.target.url.tls && models_read_roots(config, true, &bundle, why) != 0) {
         end(&v, why);
         return -1;
     }

@@ -244,6 +244,8 @@ static void print_streams(const struct status_page *p, json_ref redis)
         print_number("", number(p, streams, "acknowledged"), " acknowledged, ");
         print_number("", number(p, streams, "held"), " unfinished, ");
         print_number("", number(p, streams, "dead"), " dead, ");
+        if (number(p, streams, "doomed") > 0)
+            print_number("", number(p, streams, "doomed"), " not taken by the dead stream, ");
         print_number("", number(p, streams, "taken_over"), " taken over\n");
     }
     if (text(p, actions, "name", s)[0] != '\0') {

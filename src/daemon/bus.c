@@ -62,23 +62,30 @@ static void claim_answered(void *arg, unsigned slot, const struct shared_answer 
         [SHARED_DONE] = CLAIM_DONE, [SHARED_SEEN] = CLAIM_SEEN,
     };
     struct daemon *d = arg;
+    int64_t now_ms = d->loop.now.boot_ms;
     const struct claim_answer claim = {
         .view = views[answer->view],
         .wait_ms = answer->wait_ms,
+        .lasts_ms = answer->ends_ms > now_ms ? answer->ends_ms - now_ms : 0,
         .owner = answer->owner,
     };
 
     planner_claimed(&d->planner, slot, &claim, d->loop.now);
 }
 
-/* As long as the chain may take, and the warming of a model. */
+/* As long as the chain may take: each hop once, and one again when its model was found cold and has
+ * been warmed. */
 static int64_t claim_ms(const struct daemon *d)
 {
-    int64_t sum = d->models->cold_ms + SHARED_MARGIN_MS;
+    int64_t sum = RESIDENT_LIMIT_MS + d->models->cold_ms + SHARED_MARGIN_MS, largest_ms = 0;
 
-    for (unsigned i = 0; i < d->models->chain.count; i++)
-        sum += d->models->chain.hops[i].limit_ms;
-    return sum;
+    for (unsigned i = 0; i < d->models->chain.count; i++) {
+        int64_t limit_ms = d->models->chain.hops[i].limit_ms;
+        sum += limit_ms;
+        if (limit_ms > largest_ms)
+            largest_ms = limit_ms;
+    }
+    return sum + largest_ms;
 }
 
 static void configure_shared(const struct daemon *d)

@@ -16,11 +16,19 @@ static const char metrics_channel[] = "llm_router_metrics";
 #define FIELDS_MAX (32 + CHAIN_HOPS_MAX)
 #define TEXT_MAX 4096 /* bytes of all values that are made here */
 
-_Static_assert(2 + 2 * FIELDS_MAX <= REDIS_ARGS_MAX, "one HSET takes them");
+/* The words before the first field. */
+#define WORDS 5
 
-/* HSET key field value ... */
+_Static_assert(WORDS + 2 * FIELDS_MAX <= REDIS_ARGS_MAX, "one command takes them");
+
+/* Replaces it, at once: a hop of an earlier chain must not stay in it, nor a hash without an end.
+ */
+static const char script[] = "redis.call('DEL',KEYS[1])redis.call('HSET',KEYS[1],unpack(ARGV,2))"
+                             "return redis.call('PEXPIRE',KEYS[1],ARGV[1])";
+
+/* EVAL script 1 key ttl field value ... */
 struct hash {
-    struct span args[2 + 2 * FIELDS_MAX];
+    struct span args[WORDS + 2 * FIELDS_MAX];
     size_t count;
     struct buf text;
     char storage[TEXT_MAX];
@@ -43,6 +51,14 @@ static void put_int(struct hash *h, const char *field, int64_t value)
 
     buf_int(&h->text, value);
     put(h, field, made_since(h, from));
+}
+
+static void put_ttl(struct hash *h)
+{
+    size_t from = h->text.n;
+
+    buf_int(&h->text, BUS_STATUS_TTL_MS);
+    h->args[h->count++] = made_since(h, from);
 }
 
 static void put_stamp(struct hash *h, const char *field, int64_t ms)
@@ -89,24 +105,6 @@ static void put_counts(struct hash *h, const struct daemon *d)
     }
 }
 
-static void command(struct redis *redis, const struct span *args, size_t count)
-{
-    (void)redis_command(redis, args, count, 0, NULL, NULL);
-}
-
-/* Replaces it: a hop of an earlier chain must not stay in it. */
-static void send_hash(struct redis *redis, const struct hash *h, struct span key)
-{
-    char ttl[24];
-    struct buf b;
-
-    buf_init(&b, ttl, sizeof(ttl));
-    buf_int(&b, BUS_STATUS_TTL_MS);
-    command(redis, (const struct span[]){span_of("DEL"), key}, 2);
-    command(redis, h->args, h->count);
-    command(redis, (const struct span[]){span_of("PEXPIRE"), key, buf_view(&b)}, 3);
-}
-
 void bus_status_send(struct bus *b, const struct daemon *d, bool running)
 {
     static struct hash h;
@@ -118,7 +116,9 @@ void bus_status_send(struct bus *b, const struct daemon *d, bool running)
     buf_init(&key, storage, sizeof(storage));
     buf_str(&key, "planner:status:");
     buf_str(&key, b->node);
-    put(&h, "HSET", buf_view(&key));
+    put(&h, "EVAL", span_of(script));
+    put(&h, "1", buf_view(&key));
+    put_ttl(&h);
     put(&h, "version", span_of(version_text()));
     put(&h, "state", span_of(running ? "running" : "stopped"));
     put(&h, "node", span_of(b->node));
@@ -130,8 +130,8 @@ void bus_status_send(struct bus *b, const struct daemon *d, bool running)
     put_counts(&h, d);
     for (unsigned i = 0; i < d->router.hop_count; i++)
         put_hop(&h, &d->router.hops[i]);
-    if (buf_done(&h.text) == 0)
-        send_hash(&b->commands, &h, buf_view(&key));
+    if (buf_done(&h.text) == 0 && redis_has_room(&b->commands))
+        (void)redis_command(&b->commands, h.args, h.count, 0, NULL, NULL);
 }
 
 /* ---- llm_router_metrics ---- */
@@ -148,7 +148,7 @@ static bool publish_metrics(struct bus *b, const struct metrics *metrics)
     metrics_write(&w, metrics);
     json_write_end_object(&w);
     const struct span args[] = {span_of("PUBLISH"), span_of(metrics_channel), buf_view(&text)};
-    return buf_done(&text) == 0 &&
+    return buf_done(&text) == 0 && redis_has_room(&b->commands) &&
            redis_command(&b->commands, args, sizeof(args) / sizeof(args[0]), 0, NULL, NULL) == 0;
 }
 
@@ -275,6 +275,7 @@ static void report_streams(const struct bus *b, struct json_write *w)
     json_write_int(w, "entries", (int64_t)counts->entries);
     json_write_int(w, "acknowledged", (int64_t)counts->acknowledged);
     json_write_int(w, "held", counts->held);
+    json_write_int(w, "doomed", counts->doomed);
     json_write_int(w, "dead", (int64_t)counts->dead);
     json_write_int(w, "taken_over", (int64_t)counts->taken_over);
     json_write_end_object(w);

@@ -474,6 +474,25 @@ static int take_defaults(struct load *load)
     return 0;
 }
 
+/* What two settings make of each other. */
+static void warn_of_pairs(const struct load *load)
+{
+    const struct config *config = load->config;
+
+    if (config_is_set(config, SETTING_REDIS_URL)) {
+        if (config_is_set(config, SETTING_REDIS_STREAM) &&
+            !span_is(config_span(config, SETTING_WATCH_NODES), "*"))
+            warn_of_named(load, SETTING_WATCH_NODES,
+                          "with REDIS_STREAM each entry goes to one planner alone: what this one "
+                          "does not watch, no other gets");
+        return;
+    }
+    if (config_is_set(config, SETTING_REDIS_STREAM) ||
+        config_is_set(config, SETTING_ACTIONS_STREAM))
+        warn_of_named(load, SETTING_REDIS_URL,
+                      "it is not set, so nothing comes of REDIS_STREAM and ACTIONS_STREAM");
+}
+
 int config_load(struct config *config, const struct config_sources *sources, char *why)
 {
     struct load load = {.config = config, .sources = sources, .why = why};
@@ -485,6 +504,7 @@ int config_load(struct config *config, const struct config_sources *sources, cha
         config_wipe(config);
         return -1;
     }
+    warn_of_pairs(&load);
     return 0;
 }
 

@@ -123,7 +123,7 @@ static int set_chain(struct daemon *d, char *why)
         LOG(LOG_ERROR, "chain_is_empty", LOG_STR("reason", "none of its hops can be asked"),
             LOG_SPAN("chain", config_chain(d->config, d->options->offline)));
     router_set_chain(&d->router, &models->chain, models->cold_ms);
-    models_renew(d->config);
+    models_renew(models, d->config, !d->options->offline);
     return 0;
 }
 
@@ -207,7 +207,7 @@ static bool is_over(const struct daemon *d)
 static bool is_time_to_retry(const struct daemon *d)
 {
     return d->no_slot && d->ended != d->no_slot_ended &&
-           d->planner.queue.table.count <= QUEUE_MAX / 2;
+           d->planner.queue.table.count <= QUEUE_DURABLE_MAX / 2;
 }
 
 /* Are events to come that may be older than those in the queue? */

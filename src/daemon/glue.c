@@ -350,7 +350,11 @@ static unsigned free_slots(void *ctx)
 {
     const struct daemon *d = ctx;
 
-    return QUEUE_MAX - d->planner.queue.table.count;
+    uint32_t used = d->planner.queue.table.count;
+    /* Files are read again when half of it is free: entries must not take that from them. */
+    uint32_t most = d->no_slot ? QUEUE_DURABLE_MAX / 2 : QUEUE_DURABLE_MAX;
+
+    return used < most ? most - used : 0;
 }
 
 const struct redis_stream_ops glue_stream_ops = {

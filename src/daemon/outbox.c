@@ -96,7 +96,7 @@ static int add(struct outbox *o, const char *id, struct span body)
     for (size_t i = 0; i < COUNT(texts); i++)
         args[i] = span_of(texts[i]);
     args[COUNT(texts)] = body;
-    if (redis_command(o->redis, args, COUNT(args), 0, added, o) != 0)
+    if (!redis_has_room(o->redis) || redis_command(o->redis, args, COUNT(args), 0, added, o) != 0)
         return -1;
     o->unanswered++;
     o->unanswered_bytes += body.n;
@@ -182,7 +182,7 @@ static int send_file(struct outbox *o, const char *name)
         return 0;
     if (is_prolonged(&facts)) {
         o->open = true;
-        if (prolong(o, &facts) != 0)
+        if (!redis_has_room(o->redis) || prolong(o, &facts) != 0)
             return -1;
     }
     if (!o->walk.adds || claimed || stages[o->walk.stage] != ACTION_PENDING)

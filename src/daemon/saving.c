@@ -165,6 +165,7 @@ static int load_seen(void *arg, struct span object)
 {
     struct daemon *d = arg;
 
+    seen_turn(&d->planner.seen, d->loop.now.boot_ms);
     return seen_load(&d->planner.seen, object);
 }
 

@@ -114,6 +114,7 @@ static void fail(struct redis *r, const char *why, bool refused)
     (void)loop_timer_set(r->loop, &r->timer, now + (refused ? REDIS_REFUSED_MS : next_wait(r)));
     if (was_ready) {
         r->losses++;
+        r->broke = r->adapter.resp.error != NULL;
         log_change(r, LOG_WARNING, "redis_lost", LOG_STR("error", r->why));
     } else if (strcmp(before, r->why) != 0) {
         log_change(r, refused ? LOG_ERROR : LOG_WARNING,
@@ -406,7 +407,8 @@ static void replied(void *arg, const redisReply *reply)
         unasked(r, reply);
         return;
     }
-    if (reply->type == REDIS_REPLY_ERROR)
+    /* A short password may be a part of any error, which would not be known without its words. */
+    if (reply->type == REDIS_REPLY_ERROR && strlen(r->target->password) >= REDIS_HIDDEN_MIN)
         hide_password(r, reply->str);
     struct redis_call call = pop(r);
     if (call.answer != NULL)
@@ -470,9 +472,10 @@ static void begin(struct redis *r)
         fail(r, r->conn.error, false);
 }
 
-static bool is_late(const struct redis *r)
+/* By so much at least? */
+static bool is_late(const struct redis *r, int64_t by_ms)
 {
-    int64_t now = r->loop->now.boot_ms;
+    int64_t now = r->loop->now.boot_ms - by_ms;
 
     if (r->state == REDIS_GREETING)
         return now >= r->deadline_ms;
@@ -486,9 +489,10 @@ static void due(struct loop *loop, void *arg)
     (void)loop;
     if (r->state == REDIS_WAITING) {
         begin(r);
-    } else if (r->more) {
+    } else if (r->more && !is_late(r, REDIS_CONNECT_MS)) {
+        /* The answer may be in it; but a reply without an end is none. */
         work(r);
-    } else if (is_late(r)) {
+    } else if (is_late(r, 0)) {
         fail(r,
              r->state == REDIS_GREETING ? "no answer to the log-in in time" : "no answer in time",
              false);
@@ -504,6 +508,7 @@ void redis_open(struct redis *r, struct loop *loop, uint64_t seed)
     r->loop = loop;
     r->lives++;
     r->losses = 0;
+    r->broke = false;
     r->why[0] = '\0';
     r->more = false;
     r->wait_ms = REDIS_RETRY_FIRST_MS;
@@ -516,6 +521,12 @@ void redis_open(struct redis *r, struct loop *loop, uint64_t seed)
 bool redis_is_ready(const struct redis *r)
 {
     return r->state == REDIS_READY;
+}
+
+bool redis_has_room(const struct redis *r)
+{
+    return r->state == REDIS_READY && r->outstanding < REDIS_CALLS_MAX - REDIS_KEPT_CALLS &&
+           redis_adapter_waiting(&r->adapter) < REDIS_OUTPUT_MAX - REDIS_KEPT_BYTES;
 }
 
 bool redis_did(const struct redisReply *reply)

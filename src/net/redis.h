@@ -5,17 +5,15 @@
  * REDIS_RETRY_FIRST_MS to REDIS_RETRY_LAST_MS.
  *
  * OFF -> CONNECTING -> GREETING -> READY; from each of the last three to WAITING, and back to
- * CONNECTING when its time has come. A server that says no (wrong password, unknown database, no
- * permission) is asked again after REDIS_REFUSED_MS: only an operator can help.
- *
+ * CONNECTING in its time: REDIS_REFUSED_MS where a server says no (only an operator can help).
  * Log lines, with the connection's name and the server: "redis_ready", "redis_lost"; and while it
  * cannot be reached "redis_unreachable" or "redis_refused", once for each reason in a row.
- *
- * A connection that is READY is dead, and lost, where the command that waits longest has had no
- * answer within its limit (since it was sent, or the one before was answered); one that is quiet
- * for REDIS_QUIET_MS is asked with PING, which has REDIS_PONG_MS. Callbacks run from the loop only,
- * or from redis_close() (answers that will not come), never from redis_command(). In each of them
- * the connection may be closed, and opened again; the struct stays where it is till it returns. */
+ * READY is dead, and lost, where the command that waits longest has had no answer within its limit
+ * (since it was sent, or the one before was answered), and REDIS_CONNECT_MS more while anything
+ * comes; quiet for REDIS_QUIET_MS, it is asked with PING, which has REDIS_PONG_MS. Callbacks run
+ * from the loop only, or from redis_close() (answers that will not come), never from
+ * redis_command(). In each of them the connection may be closed, and opened again; the struct stays
+ * where it is till it returns. */
 
 #include "net/redis_adapter.h"
 #include "net/redis_calls.h"
@@ -33,7 +31,6 @@ struct redis_ops { /* any may be NULL */
 };
 
 #define REDIS_WHY_MAX 223
-
 struct redis {
     /* Set by the owner before redis_open(), and kept valid: */
     const char *name; /* in logs and `status`: "events", "commands", "stream" */
@@ -46,6 +43,7 @@ struct redis {
     enum redis_state state;
     int64_t since_ms;            /* wall clock: of the state */
     uint64_t losses;             /* of READY */
+    bool broke;                  /* the last of them: over bytes that net/resp refused */
     unsigned outstanding;        /* commands without an answer */
     char why[REDIS_WHY_MAX + 1]; /* of the last failure; "" = none since it was READY */
     /* Its own; times are of the boot clock: */
@@ -68,6 +66,8 @@ void redis_open(struct redis *r, struct loop *loop, uint64_t seed);
 void redis_close(struct redis *r);
 
 bool redis_is_ready(const struct redis *r);
+/* Is there room beside the REDIS_KEPT_*, which are the claims'? What can wait asks this first. */
+bool redis_has_room(const struct redis *r);
 
 /* Sends a command of 1 to REDIS_ARGS_MAX arguments, which are copied, to be answered within
  * limit_ms (0 = REDIS_ANSWER_MS). 0, or -1: not READY, REDIS_CALLS_MAX are unanswered, or over

@@ -61,6 +61,8 @@ static ssize_t write_some(redisContext *c)
     struct redis_adapter *a = c->privdata;
     ptrdiff_t n = conn_write(a->conn, c->obuf, sdslen(c->obuf));
 
+    if (n > 0)
+        explicit_bzero(c->obuf, (size_t)n); /* the arena would keep AUTH */
     return n < 0 ? fail(c, a->conn->error) : (ssize_t)n;
 }
 
@@ -227,7 +229,13 @@ int redis_adapter_send(struct redis_adapter *a, const struct span *args, size_t 
     struct redis_memory *before = redis_memory_use(a->memory);
     int result = redisAppendFormattedCommand(&a->context->c, b.p, b.n);
     (void)redis_memory_use(before);
+    explicit_bzero(b.p, b.n); /* it may have been AUTH */
     return result == REDIS_OK ? 0 : -1;
+}
+
+size_t redis_adapter_waiting(const struct redis_adapter *a)
+{
+    return sdslen(a->context->c.obuf);
 }
 
 int redis_adapter_flush(struct redis_adapter *a)

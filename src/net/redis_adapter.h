@@ -44,6 +44,8 @@ void redis_adapter_end(struct redis_adapter *a);
 /* Appends a command to what waits to be sent. 0, or -1: more than REDIS_OUTPUT_MAX would wait, or
  * there is no memory (the next flush fails). */
 int redis_adapter_send(struct redis_adapter *a, const struct span *args, size_t count);
+/* Bytes that wait to be sent; not where it has ended. */
+size_t redis_adapter_waiting(const struct redis_adapter *a);
 /* Writes what waits, as far as it goes: conn->changed() comes for the rest. Never from a reply. 0,
  * or -1 and error. */
 int redis_adapter_flush(struct redis_adapter *a);

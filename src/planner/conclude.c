@@ -474,6 +474,7 @@ void conclude_claimed(struct planner *p, unsigned number, const struct claim_ans
     switch (answer->view) {
     case CLAIM_OURS:
         work->claimed = true;
+        work->claim_ms = now.boot_ms + answer->lasts_ms;
         go_on(p, number, now);
         return;
     case CLAIM_ALONE:
@@ -513,6 +514,11 @@ void conclude_answer(struct planner *p, unsigned number, const struct llm_answer
     }
     if (proposal_parse(&slot->proposal, answer->object, why) != 0) {
         delay_for_chain(p, slot->work, why, now);
+        return;
+    }
+    /* We stood still (a suspended machine): another planner may have decided meanwhile. */
+    if (slot->work->claimed && now.boot_ms >= slot->work->claim_ms) {
+        delay_for_claim(p, slot->work, "its claim ran out while the chain was asked", 0, now);
         return;
     }
     decide(p, number, 0, answer->model, now);

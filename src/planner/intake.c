@@ -124,6 +124,12 @@ static enum planner_took wait_behind(struct planner *p, struct work *work, struc
     return settle_in(p, work->next, new);
 }
 
+/* What can be read again leaves slots for what cannot. */
+static bool is_backlog(const struct planner *p, const struct newcomer *new)
+{
+    return !new->again && !handles_empty(&new->refs) && p->queue.table.count >= QUEUE_DURABLE_MAX;
+}
+
 static enum planner_took admit(struct planner *p, struct newcomer *new, struct now now)
 {
     struct work *work = queue_find(&p->queue, span_of(new->event->key));
@@ -131,6 +137,8 @@ static enum planner_took admit(struct planner *p, struct newcomer *new, struct n
         return wait_behind(p, work, new, now);
     if (work != NULL)
         return merge(p, work, new);
+    if (is_backlog(p, new))
+        return PLANNER_NO_SLOT;
     work = queue_add(&p->queue, new->event);
     if (work == NULL && make_room(p, new, now))
         work = queue_add(&p->queue, new->event);
@@ -272,6 +280,7 @@ void intake_again(struct planner *p, struct work *work, struct now now)
         .arrived_ms = copy.arrived_ms,
         .joined = copy.joined,
         .released = copy.released || (copy.state == WORK_HELD && copy.due_ms <= now.boot_ms),
+        .again = true,
     };
     if (watched(p, new.event))
         consider(p, &new, now);

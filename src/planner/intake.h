@@ -10,6 +10,7 @@ struct newcomer {
     int64_t arrived_ms;        /* boot clock */
     struct joined joined;      /* joined_start() where it is new */
     bool released;             /* a deployment has held it for long enough */
+    bool again;                /* it had a slot, and gets one */
     /* Filled in here. */
     int64_t looked_ms;
     int64_t due_ms;

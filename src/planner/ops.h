@@ -38,6 +38,7 @@ enum claim_view {
 struct claim_answer {
     enum claim_view view;
     int64_t wait_ms;   /* CLAIM_TAKEN, at least 1 */
+    int64_t lasts_ms;  /* CLAIM_OURS: no other planner gets it before */
     const char *owner; /* a node's name; "" = not known */
 };
 

@@ -275,6 +275,7 @@ static int64_t next_due(const struct planner *p, struct now now, bool backlog)
 
 int64_t planner_turn(struct planner *p, struct now now, bool backlog)
 {
+    seen_turn(&p->seen, now.boot_ms);
     release_holds(p, now);
     remember_recoveries(p, now);
     write_decided(p, now);

@@ -27,7 +27,7 @@ struct work {
     unsigned slot;
     struct handles_chain refs;
     bool released; /* a hold of it has run out: it is not held again */
-    bool claimed;  /* the bus has our claim of its key */
+    bool claimed;  /* the bus has our claim of its key, */
     struct joined joined;
     uint32_t tries;     /* chain failures so far */
     bool stale;         /* too old for the chain when it came: the rules table speaks */
@@ -37,6 +37,7 @@ struct work {
     int64_t looked_ms;  /* boot clock: when open actions were last looked for */
     int64_t arrived_ms; /* boot clock */
     int64_t due_ms;     /* boot clock */
+    int64_t claim_ms;   /* boot clock: until then, at least */
     int64_t wait_ms;    /* the last wait between tries */
     struct work *next;  /* waits behind it, or is the next free piece */
     struct event event;
@@ -50,7 +51,7 @@ struct queue_entry {
 struct queue {
     struct table table;
     struct queue_entry entries[QUEUE_MAX];
-    uint16_t slots[2 * QUEUE_MAX];
+    uint16_t slots[QUEUE_SLOTS];
     struct handles refs;
     struct work works[WORK_MAX];
     unsigned used; /* pieces of works[] that were ever in use */

@@ -10,6 +10,19 @@
 
 #define DIGITS (2 * sizeof(uint64_t))
 
+void seen_turn(struct seen *s, int64_t boot_ms)
+{
+    s->now_ms = boot_ms;
+    /* From the oldest on; places that were never used, or are empty again, come first. */
+    while (s->empty < SEEN_IDENTITIES_MAX) {
+        uint32_t oldest = (s->next + s->empty) % SEEN_IDENTITIES_MAX;
+        if (s->identities[oldest] != 0 && boot_ms - s->noted_ms[oldest] < SHARED_EVENT_MS)
+            return;
+        s->identities[oldest] = 0;
+        s->empty++;
+    }
+}
+
 bool seen_has(const struct seen *s, uint64_t identity)
 {
     if (identity == 0)
@@ -25,6 +38,9 @@ void seen_note(struct seen *s, uint64_t identity)
     if (identity == 0 || seen_has(s, identity))
         return;
     s->identities[s->next] = identity;
+    s->noted_ms[s->next] = s->now_ms;
+    if (s->empty > 0)
+        s->empty--;
     s->next = (s->next + 1) % SEEN_IDENTITIES_MAX;
     s->changed = true;
 }

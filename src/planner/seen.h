@@ -9,9 +9,16 @@
 
 struct seen {
     uint64_t identities[SEEN_IDENTITIES_MAX]; /* a ring */
+    int64_t noted_ms[SEEN_IDENTITIES_MAX];    /* boot clock; what was loaded: when it was */
+    int64_t now_ms;
     uint32_t next;
-    bool changed; /* since it was saved */
+    uint32_t empty; /* places from next on that are known to be */
+    bool changed;   /* since it was saved */
 };
+
+/* Time goes on (boot clock): what ended SHARED_EVENT_MS ago is forgotten. An agent may count its
+ * events from 1 again. */
+void seen_turn(struct seen *s, int64_t boot_ms);
 
 bool seen_has(const struct seen *s, uint64_t identity);
 void seen_note(struct seen *s, uint64_t identity);

@@ -6,6 +6,7 @@
 #include "source/stream_group.h"
 #include "source/stream_read.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -117,7 +118,10 @@ int redis_stream_open(struct loop *loop, struct redis *reader, struct redis *com
 
     if (check(settings->streams, names, &count, why) != 0)
         return -1;
-    memset(&all, 0, sizeof(all));
+    /* The large ones behind are not touched where they are zero: they would take memory. */
+    memset(&all, 0, offsetof(struct streams, entries));
+    if (all.entries.top > 0)
+        memset(&all.entries, 0, sizeof(all.entries));
     all.loop = loop;
     all.reader = reader;
     all.commands = commands;
@@ -253,12 +257,15 @@ bool redis_stream_reading(void)
 
 bool redis_stream_unfinished(void)
 {
-    return all.entries.count > 0;
+    return all.entries.count > 0 || (all.once && all.drained != (1U << all.count) - 1);
 }
 
 const struct redis_stream_counts *redis_stream_counts(void)
 {
+    const uint32_t *counts = all.entries.counts;
+
     all.counts.held = all.entries.count;
+    all.counts.doomed = counts[STREAM_ENTRY_DOOMED] + counts[STREAM_ENTRY_BURYING];
     return &all.counts;
 }
 

@@ -43,7 +43,7 @@ struct redis_stream_settings {
 struct redis_stream_counts {
     uint64_t entries, acknowledged;
     uint64_t dead, taken_over; /* put into dead streams; from other consumers */
-    uint32_t held;             /* not acknowledged yet */
+    uint32_t held, doomed;     /* not acknowledged yet; of them, not in the dead stream yet */
     bool changed;              /* the last ids have, since they were saved, */
     bool found;                /* and one of a stream that was never read before is among them */
 };
@@ -64,7 +64,7 @@ void redis_stream_finished(uint32_t ref);
 /* once: anything to read, or to be acknowledged? Not, when no connection came in REDIS_CONNECT_MS.
  */
 bool redis_stream_reading(void);
-/* Is anything not acknowledged? */
+/* Is anything not acknowledged? once: or was a stream not read up to its end? */
 bool redis_stream_unfinished(void);
 const struct redis_stream_counts *redis_stream_counts(void);
 

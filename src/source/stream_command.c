@@ -54,5 +54,8 @@ int stream_command_send(struct stream_command *c, struct redis *redis, int64_t l
 {
     if (c->failed || buf_done(&c->text) != 0)
         return -1;
+    /* What has no room now is sent again: a claim is not. */
+    if (!redis_has_room(redis))
+        return -1;
     return redis_command(redis, c->args, c->count, limit_ms, answer, arg);
 }

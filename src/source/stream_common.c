@@ -16,12 +16,21 @@ int64_t stream_common_later(const struct streams *all)
     return all->loop->now.boot_ms + STREAM_RETRY_MS;
 }
 
+uint32_t stream_common_waiting(const struct streams *all)
+{
+    uint32_t count = 0;
+
+    for (unsigned i = 0; i < all->count; i++)
+        if (stream_common_due(all, all->streams[i].fetch_retry_ms))
+            count += all->entries.lists[i][STREAM_ENTRY_LEFT].count;
+    return count;
+}
+
 unsigned stream_common_room(const struct streams *all)
 {
     unsigned room = STREAM_ENTRIES_MAX - all->entries.count;
     unsigned slots = all->ops->free_slots(all->ctx);
-    const uint32_t *counts = all->entries.counts;
-    uint32_t before = counts[STREAM_ENTRY_LEFT] + counts[STREAM_ENTRY_FETCHING];
+    uint32_t before = stream_common_waiting(all) + all->entries.counts[STREAM_ENTRY_FETCHING];
 
     slots = slots > before ? slots - before : 0;
     if (room > slots)
@@ -59,8 +68,10 @@ int stream_common_id(const struct redisReply *reply, struct stream_id *id)
 /* ---- Trouble ---- */
 
 static const char *const commands[] = {
-    [STREAM_TROUBLE_GROUP] = "XGROUP",    [STREAM_TROUBLE_READ] = "XREADGROUP",
-    [STREAM_TROUBLE_TAKE] = "XAUTOCLAIM", [STREAM_TROUBLE_FETCH] = "XRANGE",
+    [STREAM_TROUBLE_LOOK] = "XINFO",      [STREAM_TROUBLE_COMPARE] = "EVAL",
+    [STREAM_TROUBLE_MAKE] = "XGROUP",     [STREAM_TROUBLE_WALK] = "XPENDING",
+    [STREAM_TROUBLE_READ] = "XREADGROUP", [STREAM_TROUBLE_TAKE] = "XAUTOCLAIM",
+    [STREAM_TROUBLE_FETCH] = "XRANGE",    [STREAM_TROUBLE_CLAIM] = "XCLAIM",
     [STREAM_TROUBLE_ACK] = "XACK",        [STREAM_TROUBLE_DEAD] = "XADD",
 };
 

@@ -7,6 +7,9 @@
 bool stream_common_due(const struct streams *all, int64_t retry_ms);
 /* The end of STREAM_RETRY_MS from now. */
 int64_t stream_common_later(const struct streams *all);
+/* Entries LEFT that are to be fetched as soon as they find slots: not those of a stream whose
+ * fetches are refused, so that it holds no other up. */
+uint32_t stream_common_waiting(const struct streams *all);
 /* How many entries more can be taken, besides those that wait already: 0 to STREAM_READ_MAX. */
 unsigned stream_common_room(const struct streams *all);
 
@@ -19,10 +22,14 @@ int stream_common_id(const struct redisReply *reply, struct stream_id *id);
 
 /* What the server refuses; one log line a change. */
 enum stream_trouble {
-    STREAM_TROUBLE_GROUP,
+    STREAM_TROUBLE_LOOK, /* the first four in the order of enum stream_stage */
+    STREAM_TROUBLE_COMPARE,
+    STREAM_TROUBLE_MAKE,
+    STREAM_TROUBLE_WALK,
     STREAM_TROUBLE_READ,
     STREAM_TROUBLE_TAKE,
     STREAM_TROUBLE_FETCH,
+    STREAM_TROUBLE_CLAIM,
     STREAM_TROUBLE_ACK,
     STREAM_TROUBLE_DEAD
 };

@@ -213,7 +213,8 @@ bool stream_end_busy(const struct streams *all)
         const struct stream_list *lists = all->entries.lists[i];
         const struct stream *s = &all->streams[i];
         if ((lists[STREAM_ENTRY_DONE].first != 0 && stream_common_due(all, s->ack_retry_ms)) ||
-            (lists[STREAM_ENTRY_DOOMED].first != 0 && stream_common_due(all, s->bury_retry_ms)))
+            (lists[STREAM_ENTRY_DOOMED].first != 0 && stream_common_due(all, s->bury_retry_ms) &&
+             stream_common_due(all, s->fetch_retry_ms)))
             return true;
     }
     return false;

@@ -59,6 +59,7 @@ static void append(struct stream_entries *t, struct stream_entry *e, enum stream
     else
         list->first = number_1(t, e);
     list->last = number_1(t, e);
+    list->count++;
     t->counts[state]++;
 }
 
@@ -74,6 +75,7 @@ static void take_off(struct stream_entries *t, const struct stream_entry *e)
         at(t, e->previous)->next = e->next;
     else
         list->first = e->next;
+    list->count--;
     t->counts[e->state]--;
 }
 

@@ -46,7 +46,7 @@ struct stream_entries {
     uint32_t counts[STREAM_ENTRY_STATES]; /* of all streams; but for FREE */
     uint16_t free;                        /* places below top, by next */
     struct stream_list {
-        uint16_t first, last;
+        uint16_t first, last, count;
     } lists[STREAMS_MAX][STREAM_ENTRY_STATES];
     uint16_t buckets[STREAM_ENTRIES_MAX];
     struct stream_entry entries[STREAM_ENTRIES_MAX];

@@ -33,9 +33,15 @@ static void walk_from(struct stream *s, struct stream_id from)
     enter(s, STREAM_WALKS);
 }
 
+_Static_assert((int)STREAM_TROUBLE_LOOK == (int)STREAM_LOOKS &&
+                   (int)STREAM_TROUBLE_COMPARE == (int)STREAM_COMPARES &&
+                   (int)STREAM_TROUBLE_MAKE == (int)STREAM_MAKES &&
+                   (int)STREAM_TROUBLE_WALK == (int)STREAM_WALKS,
+               "a stage's command is its trouble");
+
 static void fail(struct stream *s, const struct redisReply *reply)
 {
-    stream_common_trouble(s, STREAM_TROUBLE_GROUP, reply);
+    stream_common_trouble(s, (enum stream_trouble)s->stage, reply);
     s->group_retry_ms = stream_common_later(s->all);
 }
 
@@ -226,7 +232,8 @@ static void walked(struct stream *s, const struct redisReply *reply)
             return;
         }
     }
-    stream_common_fine(s, STREAM_TROUBLE_GROUP);
+    for (int i = STREAM_TROUBLE_LOOK; i <= STREAM_TROUBLE_WALK; i++)
+        stream_common_fine(s, (enum stream_trouble)i);
     if (full || reply->elements >= STREAM_READ_MAX)
         return;
     enter(s, STREAM_READS);

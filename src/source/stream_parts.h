@@ -52,18 +52,18 @@ struct streams {
     unsigned count;
     struct stream streams[STREAMS_MAX];
     struct redis_stream_counts counts;
-    struct span names;     /* of all streams, as they were given */
-    bool reading;          /* XREADGROUP is under way */
-    bool read_failed;      /* the last one */
-    bool drained;          /* it found nothing */
-    unsigned read_most;    /* entries: less after the connection was lost over one */
-    int64_t read_retry_ms; /* boot clock; as above */
-    bool no_slot;          /* an entry found none, */
-    unsigned no_slot_free; /* while so many were said to be free, */
-    int64_t no_slot_ms;    /* then */
-    bool suspect;          /* the fetch that the connection was lost over is known */
-    int64_t take_ms;       /* boot clock: when the next look at others' entries is due, */
-    int64_t renew_ms;      /* and the next claim of ours */
+    struct span names;      /* of all streams, as they were given */
+    bool reading;           /* XREADGROUP is under way */
+    bool read_failed;       /* the last one */
+    unsigned read, drained; /* bits: the streams that it was about; if it found nothing, too */
+    unsigned read_most;     /* entries: less after the connection was lost over one */
+    int64_t read_retry_ms;  /* boot clock; as above */
+    bool no_slot;           /* an entry found none, */
+    unsigned no_slot_free;  /* while so many were said to be free, */
+    int64_t no_slot_ms;     /* then */
+    bool suspect;           /* the fetch that the connection was lost over is known */
+    int64_t take_ms;        /* boot clock: when the next look at others' entries is due, */
+    int64_t renew_ms;       /* and the next claim of ours */
     uint32_t renew_stream, renew_entry; /* where that stands: STREAMS_MAX = it is over */
     int64_t both_ms; /* boot clock: both connections were ready then, or the start */
     struct loop_timer timer;

@@ -7,8 +7,8 @@
 
 #include <hiredis/hiredis.h>
 
-/* The connection was lost so often while the entry was the first one being fetched: its reply is
- * more than net/resp lets through. */
+/* So often net/resp refused what came while the entry was the first one being fetched: its reply is
+ * more than that lets through. */
 #define LOSSES_MAX 5
 
 /* ---- Offering ---- */
@@ -119,21 +119,25 @@ static void got(struct stream *s, struct stream_entry *e, const struct redisRepl
 
 static void fetched_entry(struct stream *s, struct stream_entry *e, const struct redisReply *reply)
 {
+    enum stream_trouble trouble = e->claim ? STREAM_TROUBLE_CLAIM : STREAM_TROUBLE_FETCH;
     const struct redisReply *fields = fields_of(reply, e);
     enum stream_fields look = fields == NULL ? STREAM_FIELDS_NONE : stream_document_look(fields);
 
     if (stream_common_is_error(reply, "NOGROUP")) {
         stream_group_gone(s);
+        if (!e->claim) /* XRANGE wants none */
+            s->fetch_retry_ms = stream_common_later(s->all);
+        e->claim = false; /* nor is it pending in one that is made */
         put_back(s->all, e);
         return;
     }
     if (fields == reply || look == STREAM_FIELDS_NONSENSE) {
-        stream_common_trouble(s, STREAM_TROUBLE_FETCH, reply);
+        stream_common_trouble(s, trouble, reply);
         s->fetch_retry_ms = stream_common_later(s->all);
         put_back(s->all, e);
         return;
     }
-    stream_common_fine(s, STREAM_TROUBLE_FETCH);
+    stream_common_fine(s, trouble);
     s->fetch_retry_ms = 0;
     e->losses = 0;
     bool claimed = e->claim;
@@ -159,7 +163,7 @@ static void fetched(void *arg, const struct redisReply *reply)
         fetched_entry(stream_of(all, e), e, reply);
         return;
     }
-    if (!all->suspect && e->losses < LOSSES_MAX)
+    if (!all->suspect && all->commands->broke && e->losses < LOSSES_MAX)
         e->losses++;
     all->suspect = true;
     put_back(all, e);
@@ -303,7 +307,7 @@ static void read_all(struct streams *all, const struct redisReply *reply)
         read_refused(all, reply);
         return;
     }
-    all->drained = reply->elements == 0;
+    all->drained = reply->elements == 0 ? all->read : 0;
     for (size_t i = 0; i < reply->elements; i++) {
         if (take_stream(all, reply->element[i]) == 0)
             continue;
@@ -330,29 +334,43 @@ static void read_answered(void *arg, const struct redisReply *reply)
         all->read_most /= 2;
 }
 
+/* What was left comes before what is new, stream by stream. */
+static bool is_read(const struct stream *s)
+{
+    return s->stage == STREAM_READS &&
+           s->all->entries.lists[s->number][STREAM_ENTRY_LEFT].count == 0;
+}
+
+/* Bits: the streams that can be read now. */
+static unsigned read_now(const struct streams *all)
+{
+    unsigned bits = 0;
+
+    for (unsigned i = 0; i < all->count; i++)
+        if (is_read(&all->streams[i]))
+            bits |= 1U << i;
+    return bits;
+}
+
 /* Those that are not read now will not be before a retry. */
 static bool is_settled(const struct streams *all)
 {
-    unsigned reading = 0;
-
     for (unsigned i = 0; i < all->count; i++) {
         const struct stream *s = &all->streams[i];
-        if (s->stage == STREAM_READS)
-            reading++;
-        else if (s->asked || stream_common_due(all, s->group_retry_ms))
+        if (s->stage != STREAM_READS && (s->asked || stream_common_due(all, s->group_retry_ms)))
             return false;
     }
-    return reading > 0;
+    return true;
 }
 
 static bool may_read(const struct streams *all)
 {
-    const uint32_t *counts = all->entries.counts;
+    unsigned bits = read_now(all);
 
     return redis_is_ready(all->reader) && !all->reading &&
            stream_common_due(all, all->read_retry_ms) && is_settled(all) &&
-           counts[STREAM_ENTRY_LEFT] == 0 && counts[STREAM_ENTRY_FETCHING] == 0 &&
-           !(all->once && all->drained) && stream_common_room(all) > 0;
+           stream_common_waiting(all) == 0 && all->entries.counts[STREAM_ENTRY_FETCHING] == 0 &&
+           bits != 0 && !(all->once && (bits & ~all->drained) == 0) && stream_common_room(all) > 0;
 }
 
 static void send_read(struct streams *all)
@@ -362,19 +380,18 @@ static void send_read(struct streams *all)
     unsigned most = stream_common_room(all);
     unsigned streams = 0;
 
+    all->read = read_now(all);
     for (unsigned i = 0; i < all->count; i++)
-        streams += all->streams[i].stage == STREAM_READS;
-    if (streams == 0)
-        return;
+        streams += all->read >> i & 1;
     if (most > all->read_most)
         most = all->read_most;
     stream_command_put(c, "XREADGROUP GROUP " STREAM_GROUP " & COUNT %", none,
-                       most > streams ? most / streams : 1);
+                       streams > 0 && most > streams ? most / streams : 1);
     if (!all->once)
         stream_command_put(c, "BLOCK %", none, STREAM_BLOCK_MS);
     stream_command_put(c, "STREAMS", none, 0);
     for (unsigned i = 0; i < all->count; i++)
-        if (all->streams[i].stage == STREAM_READS)
+        if ((all->read >> i & 1) != 0)
             stream_command_span(c, span_of(all->streams[i].name));
     for (unsigned i = 0; i < streams; i++)
         stream_command_put(c, ">", none, 0);
@@ -389,7 +406,7 @@ static void reader_ready(void *arg)
 {
     struct streams *all = arg;
 
-    all->drained = false;
+    all->drained = 0;
     all->read_retry_ms = 0;
     /* What was on its way to us when the connection was lost. */
     for (unsigned i = 0; i < all->count; i++)
@@ -412,9 +429,7 @@ void stream_read_turn(struct streams *all)
 
 bool stream_read_busy(const struct streams *all)
 {
-    const uint32_t *counts = all->entries.counts;
-
-    if (all->reading || counts[STREAM_ENTRY_FETCHING] > 0 || may_read(all))
+    if (all->reading || all->entries.counts[STREAM_ENTRY_FETCHING] > 0 || may_read(all))
         return true;
-    return counts[STREAM_ENTRY_LEFT] > 0 && fetchable(all) > 0;
+    return stream_common_waiting(all) > 0 && fetchable(all) > 0;
 }

@@ -29,30 +29,38 @@ static const char script_start[] =
     "if type(v)=='table'then return{err=v.err..' '..k}end r[i]=v end "
     "local k,v,n,p=KEYS[1],r[1],ARGV[1],ARGV[2]";
 
-/* n: our node, p: the claim's time, third: the event's severity. A done that names no severity we
- * know is above all of them. */
-static const char script_claim[] =
-    "if r[2]and r[2]~=n then return{'seen',r[2]}end "
-    "if v and v~='claim:'..n then "
-    "local t=redis.call('PTTL',k)if t<0 then redis.call('PEXPIRE',k,p)t=p+0 end "
-    "local o=v:match('^claim:(.*)')if o then return{'taken',o,t}end "
-    "local d,s=v:match('^done:(.*):(.*)')d=d or v:match('^done:(.*)')"
-    "local m={info=1,warning=2,error=3,critical=4}"
-    "if d~=n and(m[s]or 9)>=(m[ARGV[3]]or 0)then return{'done',d or''}end "
-    "end redis.call('SET',k,'claim:'..n,'PX',p)return{'ours'}";
+/* Whose done x is (nil: it is none), and its rank: one that names no severity we know is above all
+ * that do. */
+static const char script_rank[] = "local m={info=1,warning=2,error=3,critical=4}"
+                                  "local function w(x)local d,s=x:match('^done:(.*):(.*)')"
+                                  "return d or x:match('^done:(.*)'),m[s]or 9 end ";
 
-/* n: our claim or done, p: its time. A done of ours is ours whatever its severity is. */
-static const char script_keep[] = "if not v then return redis.call('SET',k,n,'PX',p)end "
+/* n: our node, p: the claim's time, third: the event's severity. */
+static const char script_claim[] =
+    "if r[2]and r[2]~=n then return{'seen',r[2]}end local t "
+    "if v and v~='claim:'..n then "
+    "t=redis.call('PTTL',k)if t<0 then redis.call('PEXPIRE',k,p)t=p+0 end "
+    "local o=v:match('^claim:(.*)')if o then return{'taken',o,t}end "
+    "local d,s=w(v)if d~=n and s>=(m[ARGV[3]]or 0)then return{'done',d or''}end "
+    "end redis.call('SET',k,'claim:'..n,'PX',p)if t then return{'ours',v,t}end return{'ours'}";
+
+/* n: our claim or done, p: its time, third: our claim, where n may take its place. A done of ours
+ * is ours whatever its severity is. */
+static const char script_keep[] = "if not v or v==ARGV[3]then "
+                                  "return redis.call('SET',k,n,'PX',p)end "
                                   "local function o(x)return x:match('^done:.*:')or x end "
                                   "if o(v)==o(n)then return redis.call('PEXPIRE',k,p)end";
 
 /* n: our done, p: its time, then our node and the events' time. */
 static const char script_done[] =
     "for i=2,#KEYS do redis.call('SET',KEYS[i],ARGV[3],'PX',ARGV[4])end "
+    "local d,s=w(v or'')local _,o=w(n)if d and d~=ARGV[3]and s>=o then return end "
     "return redis.call('SET',k,n,'PX',p)";
 
-/* n: our claim. */
-static const char script_drop[] = "if v==n then return redis.call('DEL',k)end";
+/* n: our claim; p, and third: what stood there before it, and its time. */
+static const char script_drop[] = "if v~=n then return end "
+                                  "if p then return redis.call('SET',k,p,'PX',ARGV[3])end "
+                                  "return redis.call('DEL',k)";
 
 /* One is put together at a time. */
 static struct {
@@ -90,6 +98,9 @@ static void begin(const char *script, struct span key, const uint64_t *identitie
     eval.count = 0;
     buf_str(next(), "EVAL");
     buf_str(next(), script_start);
+    buf_char(&eval.text, ' ');
+    if (script == script_claim || script == script_done)
+        buf_str(&eval.text, script_rank);
     buf_str(&eval.text, script);
     buf_int(next(), keys);
     buf_str(next(), "planner:cooldown:");
@@ -168,6 +179,11 @@ static void changed(void *arg, const struct redisReply *reply)
         failed(s, text_of(reply));
 }
 
+static int64_t now_ms(const struct shared *s)
+{
+    return s->redis->loop->now.boot_ms;
+}
+
 /* What is no array has no elements. */
 static const struct redisReply *element(const struct redisReply *reply, size_t i, int type)
 {
@@ -182,6 +198,12 @@ static int64_t bounded_wait(const struct shared *s, int64_t wait_ms)
     if (wait_ms < 1)
         return 1;
     return wait_ms < most_ms ? wait_ms : most_ms;
+}
+
+/* A time that a server made up ends some day. */
+static int64_t bounded_left(int64_t left_ms)
+{
+    return left_ms < SHARED_EVENT_MS ? left_ms : SHARED_EVENT_MS;
 }
 
 /* The claim script's answer: 0, or -1 where it is none. An owner's name that is too long to be
@@ -208,7 +230,7 @@ static int read_claim(const struct shared *s, const struct redisReply *reply,
         return -1;
     out->view = words[i].view;
     owner = element(reply, 1, REDIS_REPLY_STRING);
-    if (owner != NULL)
+    if (owner != NULL && out->view != SHARED_OURS)
         span_cut(out->owner, sizeof(out->owner), text_of(owner));
     if (out->view != SHARED_TAKEN)
         return 0;
@@ -251,8 +273,8 @@ void shared_init(struct shared *s, struct redis *redis,
     s->redis = redis;
     s->answered = answered;
     s->arg = arg;
-    for (unsigned i = 0; i < ASKS_MAX; i++)
-        s->slots[i].shared = s;
+    for (unsigned i = 0; i < SHARED_QUESTIONS_MAX; i++)
+        s->questions[i].shared = s;
 }
 
 void shared_configure(struct shared *s, const struct shared_settings *settings)
@@ -267,67 +289,123 @@ int64_t shared_done_ms(const struct shared *s)
     return settings->cooldown_ms > settings->claim_ms ? settings->cooldown_ms : settings->claim_ms;
 }
 
-static int drop(struct shared *s, struct span key)
+/* What a claim of this key took the place of, and is not over; NULL: nothing. */
+static struct shared_before *before(struct shared *s, struct span key)
 {
-    begin(script_drop, key, NULL, 0);
-    add_claim(s);
-    return evaluate(s, changed, s);
+    for (unsigned i = 0; i < SHARED_BEFORE_MAX; i++)
+        if (s->before[i].ends_ms > now_ms(s) && span_is(key, s->before[i].key))
+            return &s->before[i];
+    return NULL;
 }
 
-/* The server carries out a connection's commands in their order: what is sent now undoes a claim
- * whose answer has not come. Where another slot has asked for the key since, the claim is its. */
-static int give_back(struct shared *s, const struct shared_slot *slot)
+static void forget(struct shared *s, struct span key)
 {
-    for (unsigned i = 0; i < ASKS_MAX; i++)
-        if (s->slots[i].state == SHARED_WAITING && strcmp(s->slots[i].key, slot->key) == 0)
-            return 0;
-    return drop(s, span_of(slot->key));
+    struct shared_before *b = before(s, key);
+
+    if (b != NULL)
+        b->ends_ms = 0;
+}
+
+static struct shared_before *first_to_end(struct shared *s)
+{
+    struct shared_before *first = &s->before[0];
+
+    for (unsigned i = 1; i < SHARED_BEFORE_MAX; i++)
+        if (s->before[i].ends_ms < first->ends_ms)
+            first = &s->before[i];
+    return first;
+}
+
+/* In place of what is known of the key, or of what ends first. */
+static void remember(struct shared *s, const char *key, const struct redisReply *reply)
+{
+    const struct redisReply *value = element(reply, 1, REDIS_REPLY_STRING);
+    const struct redisReply *left = element(reply, 2, REDIS_REPLY_INTEGER);
+    struct shared_before *b = before(s, span_of(key));
+
+    if (value == NULL || left == NULL || left->integer < 1)
+        return;
+    if (b == NULL)
+        b = first_to_end(s);
+    b->ends_ms = 0;
+    if (span_copy(b->key, sizeof(b->key), span_of(key)) == 0 &&
+        span_copy(b->value, sizeof(b->value), text_of(value)) == 0)
+        b->ends_ms = now_ms(s) + bounded_left(left->integer);
+}
+
+static void drop(struct shared *s, struct span key)
+{
+    const struct shared_before *b = before(s, key);
+
+    begin(script_drop, key, NULL, 0);
+    add_claim(s);
+    if (b != NULL) {
+        buf_str(next(), b->value);
+        buf_int(next(), b->ends_ms - now_ms(s));
+    }
+    /* Where it is not sent, the claim ends by itself. */
+    if (evaluate(s, changed, s) == 0)
+        forget(s, key);
+}
+
+static bool is_asked(const struct shared *s, struct span key)
+{
+    for (unsigned i = 0; i < SHARED_QUESTIONS_MAX; i++)
+        if (s->questions[i].state == SHARED_WAITING && span_is(key, s->questions[i].key))
+            return true;
+    return false;
 }
 
 static void claimed(void *arg, const struct redisReply *reply)
 {
-    struct shared_slot *slot = arg;
-    struct shared *s = slot->shared;
+    struct shared_question *q = arg;
+    struct shared *s = q->shared;
     struct shared_answer answer = answer_of(s, reply);
-    bool waiting = slot->state == SHARED_WAITING;
+    bool waiting = q->state == SHARED_WAITING;
 
-    slot->answered++;
-    if (slot->answered != slot->asked || slot->state == SHARED_IDLE)
-        return;
-    slot->state = SHARED_IDLE;
+    q->state = SHARED_FREE;
+    if (answer.view == SHARED_OURS) {
+        answer.ends_ms = q->ends_ms;
+        remember(s, q->key, reply);
+    }
     if (waiting)
-        s->answered(s->arg, (unsigned)(slot - s->slots), &answer);
-    else if (answer.view == SHARED_OURS)
-        /* Where even this is not sent, the claim ends by itself. */
-        (void)give_back(s, slot);
+        s->answered(s->arg, q->slot, &answer);
+    else if (answer.view == SHARED_OURS && !is_asked(s, span_of(q->key)))
+        /* Where another slot has asked for the key since, the claim is its. */
+        drop(s, span_of(q->key));
 }
 
+/* It is given back when its answer says what it took the place of. */
 void shared_cancel(struct shared *s, unsigned slot)
 {
-    struct shared_slot *of = &s->slots[slot];
-
-    if (of->state == SHARED_IDLE)
-        return;
-    of->state = SHARED_OWING;
-    if (give_back(s, of) == 0)
-        of->state = SHARED_IDLE;
+    for (unsigned i = 0; i < SHARED_QUESTIONS_MAX; i++)
+        if (s->questions[i].state == SHARED_WAITING && s->questions[i].slot == slot)
+            s->questions[i].state = SHARED_OWING;
 }
 
 int shared_claim(struct shared *s, unsigned slot, struct span key, const char *severity,
                  uint64_t identity)
 {
-    struct shared_slot *of = &s->slots[slot];
+    unsigned i = 0;
+
     shared_cancel(s, slot);
-    if (of->state != SHARED_IDLE || span_copy(of->key, sizeof(of->key), key) != 0)
+    while (i < SHARED_QUESTIONS_MAX && s->questions[i].state != SHARED_FREE)
+        i++;
+    if (i == SHARED_QUESTIONS_MAX)
+        return -1;
+    struct shared_question *q = &s->questions[i];
+    if (span_copy(q->key, sizeof(q->key), key) != 0)
         return -1;
     begin(script_claim, key, &identity, 1);
     buf_str(next(), s->settings.node);
     buf_int(next(), s->settings.claim_ms);
     buf_str(next(), severity);
-    if (evaluate(s, claimed, of) != 0)
+    if (evaluate(s, claimed, q) != 0)
         return -1;
-    of->asked++;
-    of->state = SHARED_WAITING;
+    q->state = SHARED_WAITING;
+    q->slot = slot;
+    /* The server has it later than that. */
+    q->ends_ms = now_ms(s) + s->settings.claim_ms;
     return 0;
 }
 
@@ -355,19 +433,22 @@ void shared_done(struct shared *s, struct span key, const char *severity,
         add_done(s, severity);
         buf_str(next(), s->settings.node);
         buf_int(next(), SHARED_EVENT_MS);
-        (void)evaluate(s, changed, s);
+        if (evaluate(s, changed, s) == 0)
+            forget(s, key);
         done += n;
     } while (done < count);
 }
 
 void shared_drop(struct shared *s, struct span key)
 {
-    (void)drop(s, key);
+    drop(s, key);
 }
 
 int shared_prolong(struct shared *s, struct span key, const char *severity)
 {
     begin(script_keep, key, NULL, 0);
     add_done(s, severity);
+    if (!is_asked(s, key))
+        add_claim(s);
     return evaluate(s, changed, s);
 }

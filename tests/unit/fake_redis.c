@@ -30,6 +30,7 @@ static struct fake {
     struct command *commands[REDIS_CALLS_MAX];
     unsigned count;
     unsigned room;
+    bool full; /* but for the claims' */
     unsigned opens, closes;
 } fakes[FAKES_MAX];
 
@@ -162,6 +163,11 @@ bool redis_is_ready(const struct redis *r)
     return r->state == REDIS_READY;
 }
 
+bool redis_has_room(const struct redis *r)
+{
+    return r->state == REDIS_READY && fake_of(r)->room > 0 && !fake_of(r)->full;
+}
+
 int redis_command(struct redis *r, const struct span *args, size_t count, int64_t limit_ms,
                   redis_answer *answer, void *arg)
 {
@@ -222,6 +228,11 @@ void fake_redis_lose(struct redis *r)
 void fake_redis_room(struct redis *r, unsigned commands)
 {
     fake_of(r)->room = commands;
+}
+
+void fake_redis_full(struct redis *r, bool full)
+{
+    fake_of(r)->full = full;
 }
 
 unsigned fake_redis_waiting(struct redis *r)

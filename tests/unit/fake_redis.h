@@ -23,6 +23,8 @@ void fake_redis_ready(struct redis *r);
 void fake_redis_lose(struct redis *r);
 /* From now on redis_command() finds room for so many commands more. UINT_MAX: any. */
 void fake_redis_room(struct redis *r, unsigned commands);
+/* Has it room for what is sent again, or only for claims? */
+void fake_redis_full(struct redis *r, bool full);
 
 /* Commands without an answer. */
 unsigned fake_redis_waiting(struct redis *r);

@@ -164,7 +164,8 @@ static void claim_ended(void *ctx, const struct event *event, enum claim_end end
 
 void bed_claimed(unsigned slot, enum claim_view view, int64_t wait_ms, const char *owner)
 {
-    struct claim_answer answer = {.view = view, .wait_ms = wait_ms, .owner = owner};
+    struct claim_answer answer = {
+        .view = view, .wait_ms = wait_ms, .lasts_ms = BED_CLAIM_MS, .owner = owner};
 
     if (bed.claiming[slot] && view == CLAIM_OURS)
         span_cut(our_claim(""), sizeof(bed.ours[0]), span_of(bed.claim_key[slot]));

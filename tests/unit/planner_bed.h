@@ -6,6 +6,7 @@
 
 #include "planner/planner.h"
 
+#define BED_CLAIM_MS INT64_C(100000)
 #define BED_EVENTS 160000
 #define BED_ACTIONS 64
 #define BED_WALL INT64_C(1780000000000)

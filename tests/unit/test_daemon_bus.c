@@ -34,6 +34,7 @@ static struct {
     int64_t silence_ms;
     struct redis_stream_counts counts;
     bool stream_reading, stream_unfinished;
+    bool full; /* but for the claims' */
     int claim_result;
     struct claim_answer claimed;
     struct arrival arrival;
@@ -104,6 +105,12 @@ void redis_close(struct redis *r)
 bool redis_is_ready(const struct redis *r)
 {
     return r->state == REDIS_READY;
+}
+
+bool redis_has_room(const struct redis *r)
+{
+    assert_ptr_equal(r, fake.commands);
+    return r->state == REDIS_READY && !fake.full;
 }
 
 int redis_command(struct redis *r, const struct span *args, size_t count, int64_t limit_ms,
@@ -533,8 +540,9 @@ static void test_configure(void **state)
 {
     (void)state;
     open_bus();
-    /* The hops, the warm-up and the margin; the cooldown. */
-    assert_int_equal(fake.shared->settings.claim_ms, 8000 + 30000 + 60000 + SHARED_MARGIN_MS);
+    /* The hops, one of them again, the warm-up and the margin; the cooldown. */
+    assert_int_equal(fake.shared->settings.claim_ms,
+                     8000 + 30000 + 30000 + RESIDENT_LIMIT_MS + 60000 + SHARED_MARGIN_MS);
     assert_int_equal(fake.shared->settings.cooldown_ms, 300000);
     models.chain.count = 1;
     models.cold_ms = 0;
@@ -545,7 +553,8 @@ static void test_configure(void **state)
     assert_int_equal(config_load(&d.configs[1], &sources, why), 0);
     d.config = &d.configs[1];
     bus_configure(&d);
-    assert_int_equal(fake.shared->settings.claim_ms, 8000 + SHARED_MARGIN_MS);
+    assert_int_equal(fake.shared->settings.claim_ms,
+                     8000 + 8000 + RESIDENT_LIMIT_MS + SHARED_MARGIN_MS);
     assert_int_equal(fake.shared->settings.cooldown_ms, 5000);
     assert_string_equal(fake.shared->settings.node, "solaria");
     assert_int_equal(fake.silence_ms, 7000);
@@ -577,12 +586,13 @@ static void test_commands(void **state)
     open_bus();
     make_ready(fake.commands);
     const char *seen = trace();
-    assert_ptr_equal(strstr(seen, "stream_commands:ready outbox:ready send:DEL "
-                                  ":planner:status:solaria send:HSET :planner:status:solaria "),
+    assert_ptr_equal(strstr(seen, "stream_commands:ready outbox:ready send:EVAL "
+                                  ":redis.call('DEL',KEYS[1])redis.call('HSET',"),
                      seen);
+    assert_non_null(strstr(seen, ",ARGV[1]) :1 :planner:status:solaria :180000 :version "));
     assert_non_null(strstr(seen, " :state :running :node :solaria "));
     assert_non_null(strstr(seen, " :unfinished :12 "));
-    assert_non_null(strstr(seen, " send:PEXPIRE :planner:status:solaria :180000"));
+    assert_null(strstr(strstr(seen, "send:") + 1, "send:"));
     fake.commands->state = REDIS_WAITING;
     fake.commands->ops->lost(fake.commands->arg);
     assert_string_equal(trace(), "stream_commands:lost outbox:lost");
@@ -605,7 +615,7 @@ static void test_status_hash(void **state)
     assert_int_equal(timer->deadline_ms, T0 + 2 * BUS_STATUS_MS);
     const char *seen = trace();
     assert_non_null(strstr(seen, " :refused :5 "));
-    assert_non_null(strstr(seen, " :hop:ollama/m :success 4, fallback 5, error 6, breaker open "));
+    assert_non_null(strstr(seen, " :hop:ollama/m :success 4, fallback 5, error 6, breaker open"));
     assert_non_null(strstr(seen, " :started_at :2026-02-02T02:40:00"));
 }
 
@@ -732,11 +742,13 @@ static void test_claim_answers(void **state)
     open_bus();
     for (size_t i = 0; i < COUNT(cases); i++) {
         const struct shared_answer answer = {
-            .view = cases[i].from, .wait_ms = 77, .owner = "orion"};
+            .view = cases[i].from, .wait_ms = 77, .ends_ms = T0 + 9, .owner = "orion"};
+        d.loop.now.boot_ms = T0 + (int64_t)i * 3;
         fake.shared->answered(fake.shared->arg, 6, &answer);
         assert_string_equal(trace(), "claimed:6");
         assert_int_equal(fake.claimed.view, cases[i].to);
         assert_int_equal(fake.claimed.wait_ms, 77);
+        assert_int_equal(fake.claimed.lasts_ms, i < 3 ? 9 - 3 * i : 0);
         assert_string_equal(fake.claimed.owner, "orion");
     }
 }
@@ -788,12 +800,33 @@ static void test_entry(void **state)
     }
 }
 
+/* Files that found no slot wait for half of the queue: entries leave it to them. */
 static void test_free_slots(void **state)
 {
+    static const struct {
+        uint32_t used;
+        bool no_slot;
+        unsigned free;
+    } cases[] = {
+        {0, false, QUEUE_DURABLE_MAX},
+        {QUEUE_DURABLE_MAX - 1, false, 1},
+        {QUEUE_DURABLE_MAX, false, 0},
+        {QUEUE_MAX, false, 0},
+        {0, true, QUEUE_DURABLE_MAX / 2},
+        {QUEUE_DURABLE_MAX / 2 - 1, true, 1},
+        {QUEUE_DURABLE_MAX / 2, true, 0},
+        {QUEUE_DURABLE_MAX - 1, true, 0},
+        {QUEUE_MAX, true, 0},
+    };
+
     (void)state;
-    assert_int_equal(glue_stream_ops.free_slots(&d), QUEUE_MAX);
-    d.planner.queue.table.count = QUEUE_MAX - 3;
-    assert_int_equal(glue_stream_ops.free_slots(&d), 3);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        d.planner.queue.table.count = cases[i].used;
+        d.no_slot = cases[i].no_slot;
+        assert_int_equal(glue_stream_ops.free_slots(&d), cases[i].free);
+    }
+    d.planner.queue.table.count = 0;
+    d.no_slot = false;
 }
 
 /* Each source hears of its own, by the whole handle. */
@@ -819,6 +852,10 @@ static void test_answered(void **state)
     glue_router_ops.answered(&d, 2, &answer); /* not ready: lost, and nobody feels it */
     assert_string_equal(trace(), "answered:2");
     fake.commands->state = REDIS_READY;
+    fake.full = true;
+    glue_router_ops.answered(&d, 2, &answer);
+    assert_string_equal(trace(), "answered:2");
+    fake.full = false;
     glue_router_ops.answered(&d, 2, &answer);
     const char *seen = trace();
     assert_ptr_equal(strstr(seen, "send:PUBLISH :llm_router_metrics :{\"timestamp\":"), seen);
@@ -869,7 +906,7 @@ static void test_report(void **state)
     fake.reader->losses = 2;
     (void)span_copy(fake.reader->why, sizeof(fake.reader->why), span_of("no \"route\""));
     fake.counts = (struct redis_stream_counts){
-        .entries = 1, .acknowledged = 2, .dead = 3, .taken_over = 4, .held = 5};
+        .entries = 1, .acknowledged = 2, .dead = 3, .taken_over = 4, .held = 5, .doomed = 6};
     fake.pubsub->channels[1] = (struct redis_pubsub_channel){
         .name = "world_updates", .messages = 6, .last_ms = T0 - 5000, .silent = true};
     fake.outbox->added = 8;
@@ -882,7 +919,7 @@ static void test_report(void **state)
         "{\"name\":\"world_updates\",\"messages\":6,\"quiet_since\":"
         "\"2026-05-28T20:26:35.000Z\",\"silent\":true}",
         "\"streams\":{\"names\":\"homelab:events\",\"entries\":1,\"acknowledged\":2,"
-        "\"held\":5,\"dead\":3,\"taken_over\":4}",
+        "\"held\":5,\"doomed\":6,\"dead\":3,\"taken_over\":4}",
         "\"actions_stream\":{\"name\":\"actions\",\"added\":8,\"refused\":0}",
     };
     for (size_t i = 0; i < COUNT(there); i++) {

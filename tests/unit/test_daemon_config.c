@@ -222,6 +222,11 @@ static void test_warnings(void **state)
         {"REDIS_URL=redis://:secret@host\n", 0644, "others can read it"},
         {"REDIS_URL=redis://host\n", 0644, NULL},
         {"NODE_NAME=solaria\n", 0644, NULL},
+        {"REDIS_STREAM=a\n", 0644, "REDIS_URL: it is not set"},
+        {"ACTIONS_STREAM=a\n", 0644, "REDIS_URL: it is not set"},
+        {"REDIS_URL=redis://h\nREDIS_STREAM=a\n", 0644, NULL},
+        {"REDIS_URL=redis://h\nREDIS_STREAM=a\nWATCH_NODES=nas*\n", 0644, "WATCH_NODES: with"},
+        {"REDIS_URL=redis://h\nWATCH_NODES=nas*\n", 0644, NULL},
     };
 
     (void)state;

@@ -428,6 +428,10 @@ static void test_full(void **state)
         for (unsigned i = 0; i < 20; i++)
             (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "+a%03u ", i);
         ready();
+        fake_redis_full(&redis, true);
+        wake();
+        assert_int_equal(fake_redis_waiting(&redis), 0);
+        fake_redis_full(&redis, false);
         fake_redis_room(&redis, room);
         wake();
         assert_int_equal(fake_redis_waiting(&redis), room < 32 ? room : 32);

@@ -514,6 +514,59 @@ static void test_log_in(void **state)
     }
 }
 
+/* A short password may be a part of what a server says of itself. */
+static void test_hidden(void **state)
+{
+    static const struct {
+        const char *url, *answer, *said;
+    } cases[] = {
+        {"redis://:such@127.0.0.1:%u", "-ERR no such key\r\n", "1:ERR no such key "},
+        {"redis://:sevenby@127.0.0.1:%u", "-ERR sevenby\r\n", "1:ERR sevenby "},
+        {"redis://:eightbyt@127.0.0.1:%u", "-ERR x eightbyteightbyt\r\n",
+         "1:ERR x **************** "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        open_url(cases[i].url);
+        take_peer();
+        say("+OK\r\n+PONG\r\n");
+        said("ready ");
+        assert_int_equal(command(1, "x", 0), 0);
+        settle();
+        say(cases[i].answer);
+        said(cases[i].said);
+        redis_close(&r);
+        (void)logged("\n");
+    }
+}
+
+/* What a command was put together in does not keep it. */
+__attribute__((no_sanitize("address"))) static void test_wiped(void **state)
+{
+    extern char __bss_start[], _end[];
+    char word[] = "qwertyuiop-asdfghj";
+    unsigned found = 0;
+
+    (void)state;
+    set_url("redis://127.0.0.1:%u");
+    memcpy(target.password, word, sizeof(word));
+    redis_open(&r, &loop, 1);
+    take_peer();
+    hear();
+    assert_non_null(memmem(wire, wire_n, word, strlen(word)));
+    explicit_bzero(wire, wire_n);
+    explicit_bzero(target.password, sizeof(target.password));
+    for (const char *at = __bss_start; at < _end - sizeof(word); at++) {
+        size_t n = 0;
+        while (n < sizeof(word) - 1 && at[n] == word[n])
+            n++;
+        found += n == sizeof(word) - 1;
+    }
+    redis_close(&r);
+    assert_int_equal(found, 0);
+}
+
 static void test_refused(void **state)
 {
     static const struct {
@@ -795,8 +848,10 @@ static void test_calls_max(void **state)
     open_ready();
     for (int round = 0; round < 3; round++) {
         sends = 0;
-        for (int i = 0; i < REDIS_CALLS_MAX; i++)
+        for (int i = 0; i < REDIS_CALLS_MAX; i++) {
+            assert_int_equal(redis_has_room(&r), i < REDIS_CALLS_MAX - REDIS_KEPT_CALLS);
             assert_int_equal(command(i, "x", 0), 0);
+        }
         assert_int_equal(command(999, "x", 0), -1);
         assert_int_equal(sends, 0);
         hear();
@@ -812,6 +867,27 @@ static void test_calls_max(void **state)
 }
 
 /* What the server does not read waits, up to a limit, and is all there in the end. */
+/* What waits leaves the last bytes to the claims. */
+static void test_has_room(void **state)
+{
+    static char some[10000];
+
+    (void)state;
+    assert_false(redis_has_room(&r));
+    memset(some, 's', sizeof(some) - 1);
+    open_ready();
+    while (redis_has_room(&r))
+        assert_int_equal(command(0, some, 0), 0);
+    assert_in_range(sdslen(r.adapter.context->c.obuf), REDIS_OUTPUT_MAX - REDIS_KEPT_BYTES,
+                    REDIS_OUTPUT_MAX - REDIS_KEPT_BYTES + sizeof(some) + 30);
+    assert_int_equal(command(1, some, 0), 0);
+    hear();
+    assert_true(redis_has_room(&r));
+    redis_close(&r);
+    assert_false(redis_has_room(&r));
+    journal[0] = '\0';
+}
+
 static void test_output_max(void **state)
 {
     static char big[100000];
@@ -837,6 +913,7 @@ static void test_output_max(void **state)
     assert_in_range(waits, REDIS_OUTPUT_MAX - sizeof(big) - 30, REDIS_OUTPUT_MAX);
     assert_int_equal(r.outstanding, sent);
     assert_int_equal(r.state, REDIS_READY);
+    assert_false(redis_has_room(&r));
     /* A small one finds room, until there is none for it. */
     assert_int_equal(command(2, "small", 0), 0);
     unsigned small = 1;
@@ -942,6 +1019,25 @@ static void test_late_but_there(void **state)
     said("1:OK ");
     assert_int_equal(r.state, REDIS_READY);
     heard("*2\r\n$4\r\nECHO\r\n$1\r\nx\r\n");
+}
+
+/* A reply that never ends is none, however much of it comes. */
+static void test_endless(void **state)
+{
+    (void)state;
+    open_ready();
+    assert_int_equal(command(1, "x", 0), 0);
+    settle();
+    say("*2\r\n$500000000\r\n");
+    for (int i = 0; i < 2; i++) {
+        loop.now.boot_ms += i == 0 ? REDIS_ANSWER_MS + REDIS_CONNECT_MS - 1 : 1;
+        r.more = true; /* as behind a read that did not come to an end */
+        r.timer.due(&loop, &r);
+        assert_int_equal(r.state, i == 0 ? REDIS_READY : REDIS_WAITING);
+    }
+    assert_string_equal(r.why, "no answer in time");
+    said("1:NULL lost ");
+    assert_false(r.broke);
 }
 
 static void test_ping(void **state)
@@ -1079,23 +1175,24 @@ static void test_broken(void **state)
 {
     static const struct {
         const char *bytes, *said;
+        bool broke;
     } cases[] = {
-        {"HTTP/1.1 400 Bad Request\r\n", "1:NULL 2:NULL lost "},
-        {"$-2\r\n", "1:NULL 2:NULL lost "},
-        {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", "1:NULL 2:NULL lost "},
-        {"%1\r\n+a\r\n+b\r\n", "1:NULL 2:NULL lost "},
-        {",1.5\r\n", "1:NULL 2:NULL lost "},
-        {"$1\r\nabc", "1:NULL 2:NULL lost "},
-        {"*8193\r\n", "1:NULL 2:NULL lost "},
-        {"$99999999999999999999\r\n", "1:NULL 2:NULL lost "},
+        {"HTTP/1.1 400 Bad Request\r\n", "1:NULL 2:NULL lost ", true},
+        {"$-2\r\n", "1:NULL 2:NULL lost ", true},
+        {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", "1:NULL 2:NULL lost ", true},
+        {"%1\r\n+a\r\n+b\r\n", "1:NULL 2:NULL lost ", true},
+        {",1.5\r\n", "1:NULL 2:NULL lost ", true},
+        {"$1\r\nabc", "1:NULL 2:NULL lost ", true},
+        {"*8193\r\n", "1:NULL 2:NULL lost ", true},
+        {"$99999999999999999999\r\n", "1:NULL 2:NULL lost ", true},
         /* What came before is sound. */
-        {"+OK\r\nHTTP", "1:OK 2:NULL lost "},
-        {"+OK\r\n:5\r\n\r\n", "1:OK 2:5 lost "},
+        {"+OK\r\nHTTP", "1:OK 2:NULL lost ", true},
+        {"+OK\r\n:5\r\n\r\n", "1:OK 2:5 lost ", true},
         /* What nobody asked for. */
-        {"+OK\r\n:5\r\n:6\r\n", "1:OK 2:5 lost "},
-        {"+OK\r\n:5\r\n" MESSAGE(3, "one", 1, "x"), "1:OK 2:5 lost "},
-        {"+OK\r\n:5\r\n" SUBSCRIBED(3, "one", 1), "1:OK 2:5 lost "},
-        {"+OK\r\n:5\r\n-ERR bye\r\n", "1:OK 2:5 lost "},
+        {"+OK\r\n:5\r\n:6\r\n", "1:OK 2:5 lost ", false},
+        {"+OK\r\n:5\r\n" MESSAGE(3, "one", 1, "x"), "1:OK 2:5 lost ", false},
+        {"+OK\r\n:5\r\n" SUBSCRIBED(3, "one", 1), "1:OK 2:5 lost ", false},
+        {"+OK\r\n:5\r\n-ERR bye\r\n", "1:OK 2:5 lost ", false},
     };
 
     (void)state;
@@ -1108,6 +1205,7 @@ static void test_broken(void **state)
         said(cases[i].said);
         assert_true(r.why[0] != '\0');
         assert_int_equal(logged("redis_lost"), 1);
+        assert_int_equal(r.broke, cases[i].broke);
         again();
         logged("\n");
         said("ready ");
@@ -1586,6 +1684,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_log_in, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hidden, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wiped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_refusal, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log_in_deadline, setup, teardown),
         cmocka_unit_test_setup_teardown(test_backoff, setup, teardown),
@@ -1594,11 +1694,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_arguments, setup, teardown),
         cmocka_unit_test_setup_teardown(test_calls_max, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_has_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_output_max, setup, teardown),
         cmocka_unit_test_setup_teardown(test_command_inside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limit_of_the_oldest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_but_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_endless, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ping, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_ping_while_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_idle, setup, teardown),

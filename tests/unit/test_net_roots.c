@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define NOW_MS INT64_C(1735689600000) /* 2025-01-01 */
 
 static struct tree tree;
 static struct certificate_key key, other_key;
@@ -101,7 +102,7 @@ static void test_built_in(void **state)
     (void)state;
     assert_int_equal(roots_count(&built_in), count);
     assert_int_equal(built_in, count);
-    assert_true(count >= 100 && count < TLS_ROOTS_MAX);
+    assert_true(count >= 25 && count <= 40);
     for (unsigned i = 0; i < count; i++) {
         const br_x509_trust_anchor *r = &roots[i];
         assert_int_equal(r->dn.len, DN_MARK_BYTES);
@@ -265,17 +266,22 @@ static void test_no_ca(void **state)
     assert_int_equal(added(), 2);
 }
 
-/* What distributions ship is built in: their bundle adds only what the generator left out. */
+/* There is room for all of what a distribution ships; what is built in comes from there. */
 static void test_whole_distribution(void **state)
 {
     const char *bundle = "/etc/ssl/certs/ca-certificates.crt";
+    const char *const paths[] = {bundle, NULL};
+    unsigned all;
 
     (void)state;
     if (access(bundle, R_OK) != 0)
         skip();
     memset(why, '#', sizeof(why));
     assert_int_equal(roots_load(bundle, why), 0);
-    assert_true(added() < 16);
+    all = added();
+    assert_true(all > 40);
+    assert_ptr_equal(roots_load_system(paths, NOW_MS, why), bundle);
+    assert_true(added() > 40 && added() <= all);
 }
 
 static void add_bad(const char *what)
@@ -519,6 +525,84 @@ static void test_room(void **state)
     assert_int_equal(added(), 0);
 }
 
+/* ---- The machine's own bundle ---- */
+
+static const char *load_system(const char *first, const char *second)
+{
+    static char a[PATH_LEN_MAX], b[PATH_LEN_MAX];
+    static const char *const paths[] = {a, b, NULL};
+
+    memset(why, '#', sizeof(why));
+    (void)snprintf(a, sizeof(a), "%s", scratch_path(&tree, first));
+    (void)snprintf(b, sizeof(b), "%s", scratch_path(&tree, second));
+    const char *used = roots_load_system(paths, NOW_MS, why);
+    return used == a ? first : used == b ? second : used;
+}
+
+static void put_root(const char *file, const char *name)
+{
+    text[0] = '\0';
+    add_root(name);
+    scratch_put(&tree, file, text);
+}
+
+static void test_first_bundle(void **state)
+{
+    static const char *const none[] = {NULL};
+
+    (void)state;
+    put_root("one.pem", "A");
+    add_root("B");
+    scratch_put(&tree, "two.pem", text);
+    scratch_put(&tree, "nothing.pem", "");
+    assert_string_equal(load_system("one.pem", "two.pem"), "one.pem");
+    assert_string_equal(why, "");
+    assert_int_equal(added(), 1);
+    assert_string_equal(load_system("two.pem", "one.pem"), "two.pem");
+    assert_int_equal(added(), 2);
+    assert_string_equal(load_system("gone.pem", "one.pem"), "one.pem");
+    assert_string_equal(why, "");
+    assert_int_equal(added(), 1);
+    assert_string_equal(load_system("nothing.pem", "two.pem"), "two.pem");
+    assert_int_equal(added(), 2);
+    assert_null(load_system("gone.pem", "nothing.pem"));
+    assert_int_equal(added(), 0);
+    assert_string_equal(load_system("two.pem", "one.pem"), "two.pem");
+    assert_null(roots_load_system(none, NOW_MS, why));
+    assert_int_equal(added(), 0);
+}
+
+/* What cannot be used is left out, and the rest serves. */
+static void test_odd_bundle(void **state)
+{
+    struct certificate ended = root_of("ended"), lasting = root_of("lasting");
+    unsigned built_in;
+
+    (void)state;
+    ended.until = "241231235959Z";
+    lasting.until = "250101000000Z";
+    text[0] = '\0';
+    add_pem(&ended);
+    add_bad("short");
+    add_pem(&lasting);
+    scratch_put(&tree, "odd.pem", text);
+    assert_string_equal(load_system("odd.pem", "gone.pem"), "odd.pem");
+    assert_string_equal(why, "2 of 3 certificates are of no use: it has expired");
+    assert_int_equal(added(), 1);
+    /* Who names a file means it: nobody asks for its dates. */
+    text[0] = '\0';
+    add_pem(&ended);
+    assert_int_equal(load(), 0);
+    assert_int_equal(added(), 1);
+
+    (void)roots_count(&built_in);
+    fill(TLS_ROOTS_MAX - built_in + 1, 0);
+    scratch_put(&tree, "many.pem", text);
+    assert_string_equal(load_system("many.pem", "gone.pem"), "many.pem");
+    assert_string_equal(why, "too many roots: 512 is the most, with those built in");
+    assert_int_equal(added(), TLS_ROOTS_MAX - built_in);
+}
+
 /* ---- The same in any pieces ---- */
 
 struct seen {
@@ -587,6 +671,8 @@ int main(void)
         cmocka_unit_test(test_no_file),
         cmocka_unit_test(test_denied),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_first_bundle),
+        cmocka_unit_test(test_odd_bundle),
         cmocka_unit_test(test_pieces),
     };
 

@@ -1288,6 +1288,10 @@ static void test_full_queue_leaves_file_events_and_drops_messages(void **state)
     (void)state;
     for (int i = 0; i < QUEUE_MAX; i++) {
         snprintf(service, sizeof(service), "s%d", i);
+        if (i == QUEUE_DURABLE_MAX - 1)
+            assert_int_equal(fault("s0", "error", 3), PLANNER_KEEPS);
+        if (i == QUEUE_DURABLE_MAX)
+            assert_int_equal(fault("web", "error", 1), PLANNER_NO_SLOT);
         assert_int_equal(fault(service, "error", NO_REF), PLANNER_KEEPS);
     }
     assert_int_equal(fault("web", "error", 1), PLANNER_NO_SLOT);

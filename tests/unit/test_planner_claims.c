@@ -154,6 +154,28 @@ static void test_an_owner_with_the_longest_name_or_a_longer_one(void **state)
     }
 }
 
+static void test_an_answer_after_the_claim_has_run_out_is_asked_for_anew(void **state)
+{
+    for (int late = 0; late < 2; late++) {
+        bed_open(state);
+        unsigned n = say("error", 5);
+        claiming();
+        bed_claimed(0, CLAIM_OURS, 0, "");
+        bed_later(BED_CLAIM_MS - 1 + late);
+        bed_answer(0, BED_RESTART);
+        assert_int_equal(bed.planner.counts[OUTCOME_PROPOSED], !late);
+        assert_int_equal(bed.planner.counts[OUTCOME_CLAIMED], late);
+        if (!late)
+            continue;
+        bed_later(CLAIM_LATE_MAX_MS + 1);
+        claiming();
+        bed_claimed(0, CLAIM_DONE, 0, "nodeB");
+        assert_int_equal(bed.last, OUTCOME_SHARED);
+        assert_int_equal(bed.events[n].state, BED_FINISHED);
+        bed_check();
+    }
+}
+
 /* ---- Another planner is at it ---- */
 
 static void test_a_claim_of_another_is_waited_for(void **state)
@@ -673,6 +695,7 @@ int main(void)
         TEST(nothing_is_claimed_that_is_open),
         TEST(answers),
         TEST(an_owner_with_the_longest_name_or_a_longer_one),
+        TEST(an_answer_after_the_claim_has_run_out_is_asked_for_anew),
         TEST(a_claim_of_another_is_waited_for),
         TEST(what_came_behind_waits_with_it),
         TEST(while_it_waits_the_slot_is_free),

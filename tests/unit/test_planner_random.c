@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define SERVICES_MAX 700
+#define SERVICES_MAX 950
 
 struct run {
     uint64_t seed;
@@ -156,6 +156,8 @@ static void say(const struct run *run)
     unsigned type = below(60);
     struct bed_event *e = &bed.events[bed.event_count];
 
+    assert_true(bed.event_count < BED_EVENTS);
+
     *e = (struct bed_event){
         .way = (enum bed_way)below(3),
         .type = type < COUNT(types) ? types[type] : "service_unhealthy",
@@ -253,11 +255,20 @@ static void crash(void)
     bed_crash();
 }
 
+/* More at once than there are slots. */
+static void storm(const struct run *run)
+{
+    for (unsigned i = 0; i < 4 * QUEUE_MAX; i++)
+        say(run);
+}
+
 static void step(const struct run *run)
 {
     unsigned what = below(1000);
 
-    if (what < 400)
+    if (what == 0 && run->services == SERVICES_MAX && below(6) == 0)
+        storm(run);
+    else if (what < 400)
         say(run);
     else if (what < 600)
         bed_turn();

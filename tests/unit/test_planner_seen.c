@@ -55,6 +55,30 @@ static void test_noted_twice_it_is_kept_once(void **state)
     assert_int_equal(s.next, 1);
 }
 
+static void test_what_is_old_is_forgotten(void **state)
+{
+    (void)state;
+    seen_turn(&s, 1000);
+    seen_note(&s, 1);
+    seen_turn(&s, 2000);
+    seen_note(&s, 2);
+    seen_turn(&s, 1000 + SHARED_EVENT_MS - 1);
+    assert_true(seen_has(&s, 1));
+    seen_turn(&s, 1000 + SHARED_EVENT_MS);
+    assert_false(seen_has(&s, 1));
+    assert_true(seen_has(&s, 2));
+    for (uint64_t i = 3; i <= SEEN_IDENTITIES_MAX + 1; i++)
+        seen_note(&s, i);
+    assert_true(seen_has(&s, 2)); /* the free place went first */
+    seen_note(&s, 1);
+    assert_false(seen_has(&s, 2));
+    seen_turn(&s, INT64_C(10) * SHARED_EVENT_MS);
+    for (uint64_t i = 1; i <= SEEN_IDENTITIES_MAX + 1; i++)
+        assert_false(seen_has(&s, i));
+    seen_note(&s, 9);
+    assert_true(seen_has(&s, 9));
+}
+
 /* All lines, one below the other. */
 static size_t save(char *text, size_t size, unsigned *lines)
 {
@@ -183,6 +207,7 @@ int main(void)
         cmocka_unit_test_setup(test_zero_is_no_identity, begin),
         cmocka_unit_test_setup(test_the_newest_are_kept, begin),
         cmocka_unit_test_setup(test_noted_twice_it_is_kept_once, begin),
+        cmocka_unit_test_setup(test_what_is_old_is_forgotten, begin),
         cmocka_unit_test_setup(test_saved_and_loaded, begin),
         cmocka_unit_test_setup(test_a_line, begin),
         cmocka_unit_test_setup(test_lines_that_make_no_sense, begin),

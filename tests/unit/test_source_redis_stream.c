@@ -215,6 +215,7 @@ static void test_group_is_there(void **state)
 {
     (void)state;
     open_streams("s", false);
+    assert_int_equal(fake_redis_opens(&reader), 1);
     quiet();
     fake_redis_ready(&commands);
     redis_stream_turn();
@@ -248,7 +249,9 @@ static void test_group_is_made_at_the_end(void **state)
         kept_log_has("\"event\":\"stream_group_made\",\"stream\":\"s\",\"from\":\"$\""), 1);
     ask(LOOK, GROUP); /* where is that? */
     ask(WALK("0-0"), "[]");
-    assert_true(redis_stream_counts()->changed);
+    assert_true(redis_stream_counts()->changed && redis_stream_counts()->found);
+    redis_stream_saved();
+    assert_false(redis_stream_counts()->changed || redis_stream_counts()->found);
     char line[256];
     struct buf b;
     uint32_t at = 0;
@@ -325,7 +328,9 @@ static void test_group_is_made_from_the_start(void **state)
     fake_redis_ready(&commands);
     ask(LOOK, "-ERR no such key");
     ask(MAKE("0"), "+OK");
+    assert_true(redis_stream_counts()->changed);
     ask(LOOK, GROUP);
+    assert_false(redis_stream_counts()->found);
     char line[256];
     struct buf b;
     uint32_t at = 0;
@@ -381,7 +386,7 @@ static void test_refused_at_the_start(void **state)
     } cases[] = {
         {{"-WRONGTYPE so"},
          "\"level\":\"error\",\"event\":\"stream_refused\",\"stream\":\"s\","
-         "\"command\":\"XGROUP\",\"error\":\"WRONGTYPE so\""},
+         "\"command\":\"XINFO\",\"error\":\"WRONGTYPE so\""},
         {{"-LOADING so"}, "\"level\":\"warning\",\"event\":\"stream_refused\""},
         {{"+OK"}, "makes no sense"},
         {{"_"}, "makes no sense"},
@@ -391,11 +396,11 @@ static void test_refused_at_the_start(void **state)
         {{"[[name planner last-delivered-id :5]]"}, "makes no sense"},
         {{"[[name planner last-delivered-id _]]"}, "makes no sense"},
         {{"[:1 _ [] [a] [name] [name _] [:1 planner] [planner name]]", "-OOM so"}, "OOM so"},
-        {{"[]", "-NOPERM so"}, "NOPERM so"},
+        {{"[]", "-NOPERM so"}, "\"command\":\"XGROUP\",\"error\":\"NOPERM so\""},
         {{"[]", "+OK", "[]"}, "makes no sense"}, /* it is made, and is not there */
         {{"[]", "+OK", "-ERR no such key"}, "no such key"},
         {{GROUP, "+OK"}, "makes no sense"},
-        {{GROUP, "_"}, "makes no sense"},
+        {{GROUP, "_"}, "\"command\":\"XPENDING\",\"error\":\"a reply that makes no sense"},
         {{GROUP, "[a]"}, "makes no sense"},
         {{GROUP, "[[1-1 me :5]]"}, "makes no sense"},
         {{GROUP, "[[1-1 me :5 6]]"}, "makes no sense"},
@@ -415,7 +420,7 @@ static void test_refused_at_the_start(void **state)
             ask("*", cases[i].answers[k]);
         if (kept_log_has(cases[i].error) != 1)
             fail_msg("case %zu", i);
-        if (!redis_stream_unfinished())
+        if (redis_stream_counts()->held == 0)
             quiet();
         redis_stream_turn();
         assert_int_equal(wakes(), STREAM_RETRY_MS);
@@ -443,8 +448,48 @@ static void test_works_again(void **state)
     ask(LOOK, GROUP);
     ask(WALK("0-0"), "[]");
     assert_int_equal(kept_log_has("\"event\":\"stream_works_again\",\"stream\":\"s\",\"command\":"
-                                  "\"XGROUP\""),
+                                  "\"XINFO\""),
                      1);
+}
+
+/* Each command that is refused is named: an operator has to permit it. */
+static void test_names_what_was_refused(void **state)
+{
+    static const char *const names[] = {"XINFO", "EVAL", "XGROUP", "XPENDING", "XCLAIM", "XRANGE"};
+    char error[80];
+
+    (void)state;
+    load("{\"stream\":\"s\",\"last\":\"7-3\"}", 0);
+    open_streams("s", false);
+    fake_redis_ready(&commands);
+    ask(LOOK, "-NOPERM so");
+    pass(STREAM_RETRY_MS);
+    ask(LOOK, "[]");
+    ask(COMPARE, "-NOPERM so");
+    pass(STREAM_RETRY_MS);
+    ask(COMPARE, "7-3");
+    ask(MAKE("7-3"), "-NOPERM so");
+    pass(STREAM_RETRY_MS);
+    ask(MAKE("7-3"), "+OK");
+    ask(LOOK, GROUP);
+    ask(WALK("0-0"), "-NOPERM so");
+    pass(STREAM_RETRY_MS);
+    assert_int_equal(kept_log_has("stream_works_again"), 0);
+    ask(WALK("0-0"), "[[1-1 me :1 :1]]");
+    assert_int_equal(kept_log_has("stream_works_again"), 4);
+    redis_stream_turn();
+    fake_redis_expect_answer(&commands, TAKE("0-0", "64"), "[0-0 []]");
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 1-1", "-NOPERM so");
+    pass(STREAM_RETRY_MS);
+    ask("XCLAIM s planner me 0 1-1", "[]");
+    ask("XRANGE s 1-1 1-1", "-NOPERM so");
+    for (size_t i = 0; i < COUNT(names); i++) {
+        (void)snprintf(error, sizeof(error), "\"command\":\"%s\",\"error\":\"NOPERM so\"",
+                       names[i]);
+        if (kept_log_has(error) != 1)
+            fail_msg("%s", names[i]);
+    }
+    assert_int_equal(kept_log_has("stream_refused"), COUNT(names));
 }
 
 /* ---- Entries ---- */
@@ -453,7 +498,9 @@ static void test_an_entry(void **state)
 {
     (void)state;
     start();
+    redis_stream_saved();
     give("[5-1 [type x node n]] [5-2 [event '{\"a\":1}']] [5-3 [type benign node n]]");
+    assert_true(redis_stream_counts()->changed);
     expect_told("kept s:5-1 {\"type\":\"x\",\"node\":\"n\"}\n"
                 "kept s:5-2 {\"a\":1}\n"
                 "ended s:5-3 {\"type\":\"benign\",\"node\":\"n\"}\n");
@@ -697,7 +744,8 @@ static void test_table_is_full(void **state)
     redis_stream_finished(refs[0]);
     redis_stream_finished(refs[1]);
     ask("XACK s planner 6-1 6-2", ":2");
-    ask(WALK("0-0"), "[[7-9 me :1 :1] [7-10 me :1 :1] [7-11 me :1 :1]]");
+    ask(WALK("0-0"), "[[7-9 me :1 :1] [7-10 me :1 :1] [7-11 me :1 :1] [7-12 me :1 :1]]");
+    assert_int_equal(kept_log_lines(), 0);
     redis_stream_turn();
     for (unsigned i = 10; i < 12; i++) {
         (void)snprintf(command, sizeof(command), "XCLAIM s planner me 0 7-%u", i);
@@ -808,6 +856,40 @@ static void test_reader_is_lost(void **state)
     fake_redis_expect(&reader, READ_N("1"));
 }
 
+/* What was on its way is behind where a walk has come already. */
+static void test_reader_is_lost_during_a_walk(void **state)
+{
+    (void)state;
+    open_streams("s", false);
+    fake_redis_ready(&commands);
+    ask(LOOK, GROUP);
+    redis_stream_turn();
+    fake_redis_expect(&commands, WALK("0-0"));
+    fake_redis_ready(&reader);
+    fake_redis_answer(&commands, "[]");
+    ask(WALK("0-0"), "[]");
+    ask(TAKE("0-0", "64"), "[0-0 []]");
+    fake_redis_expect(&reader, READ);
+}
+
+/* One stream whose walk waits for room holds the others back, too. */
+static void test_walk_is_not_sent(void **state)
+{
+    (void)state;
+    open_streams("a,b", false);
+    fake_redis_ready(&commands);
+    fake_redis_ready(&reader);
+    redis_stream_turn();
+    fake_redis_answer(&commands, GROUP);
+    fake_redis_answer(&commands, GROUP);
+    redis_stream_turn();
+    fake_redis_answer(&commands, "[]");
+    fake_redis_answer(&commands, "-NOGROUP so");
+    fake_redis_room(&commands, 0);
+    quiet();
+    fake_redis_quiet(&reader);
+}
+
 /* The reader goes on alone; what it gives is offered once, though it is found as ours, too. */
 static void test_commands_are_lost(void **state)
 {
@@ -913,12 +995,40 @@ static void test_fetched_from_no_group(void **state)
     (void)state;
     fetch_one();
     fake_redis_answer(&commands, "-NOGROUP so");
-    redis_stream_turn();
-    fake_redis_expect_answer(&commands, LOOK, GROUP);
-    fake_redis_expect_answer(&commands, "XRANGE s 5-1 5-1", "[]");
+    ask(LOOK, GROUP);
     ask(WALK("0-0"), "[]");
-    fake_redis_expect_answer(&commands, "XACK s planner 5-1", ":0");
+    quiet();
+    pass(STREAM_RETRY_MS);
+    ask("XRANGE s 5-1 5-1", "[]");
+    ask("XACK s planner 5-1", ":0");
     assert_int_equal(kept_log_lines(), 0);
+}
+
+/* The group cannot be made: that is no reason to ask for the entry at the speed of answers. */
+static void test_claimed_from_no_group(void **state)
+{
+    (void)state;
+    start();
+    fake_redis_lose(&commands);
+    fake_redis_ready(&commands);
+    ask(LOOK, GROUP);
+    ask(WALK("0-0"), "[[1-1 me :1 :1]]");
+    redis_stream_turn();
+    fake_redis_expect_answer(&commands, TAKE("0-0", "64"), "[0-0 []]");
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 1-1", "-NOGROUP so");
+    redis_stream_turn();
+    fake_redis_expect_answer(&commands, LOOK, "[]");
+    fake_redis_expect(&commands, "XRANGE s 1-1 1-1"); /* which needs no group */
+    fake_redis_answer(&commands, "-NOGROUP so");      /* a server of its own kind */
+    ask(COMPARE, "5-0");
+    ask(MAKE("5-0"), "-OOM so");
+    quiet();
+    pass(STREAM_RETRY_MS);
+    redis_stream_turn();
+    fake_redis_expect_answer(&commands, MAKE("5-0"), "-OOM so");
+    fake_redis_expect_answer(&commands, "XRANGE s 1-1 1-1", "[[1-1 [type x node n]]]");
+    expect_told("kept s:1-1 {\"type\":\"x\",\"node\":\"n\"}\n");
+    quiet();
 }
 
 static void test_fetched_null(void **state)
@@ -931,16 +1041,10 @@ static void test_fetched_null(void **state)
     assert_false(redis_stream_unfinished());
 }
 
-/* Its reply is what the connection does not survive. */
-static void test_unreadable(void **state)
+/* The connection is lost so often while 5-1 is being fetched. */
+static void lose_over(unsigned times)
 {
-    (void)state;
-    start();
-    slots = 0;
-    give("[5-1 [type x node n]] [5-2 [type x node n]]");
-    told[0] = '\0';
-    slots = 3;
-    for (int i = 0; i < 5; i++) {
+    while (times-- > 0) {
         redis_stream_turn();
         while (strcmp(fake_redis_command(&commands), "XRANGE s 5-1 5-1") != 0) {
             if (strncmp(fake_redis_command(&commands), LOOK, 5) == 0)
@@ -952,6 +1056,23 @@ static void test_unreadable(void **state)
         fake_redis_lose(&commands);
         fake_redis_ready(&commands);
     }
+}
+
+/* Its reply is what the connection does not survive. */
+static void test_unreadable(void **state)
+{
+    (void)state;
+    start();
+    slots = 0;
+    give("[5-1 [type x node n]] [5-2 [type x node n]]");
+    told[0] = '\0';
+    slots = 3;
+    lose_over(20); /* a server that was restarted, a slow line: nothing is wrong with it */
+    commands.broke = true;
+    lose_over(4);
+    ask(LOOK, GROUP);
+    expect_told("");
+    lose_over(1);
     ask(LOOK, GROUP);
     expect_told("refused s:5-1 unreadable\n");
     redis_stream_turn();
@@ -1010,8 +1131,10 @@ static void test_dead_stream_refuses(void **state)
     start();
     give("[5-1 [type bad node n]] [5-2 [type x node n]]");
     told[0] = '\0';
+    assert_int_equal(redis_stream_counts()->doomed, 1);
     fake_redis_expect_answer(&commands, DEAD "*", "-OOM so");
     quiet();
+    assert_int_equal(redis_stream_counts()->doomed, 1);
     assert_int_equal(wakes(), STREAM_RETRY_MS);
     fake_redis_expect(&reader, READ); /* the others go on */
     for (int i = 0; i < 3; i++) {
@@ -1030,6 +1153,7 @@ static void test_dead_stream_refuses(void **state)
     fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 5-1 5-2 JUSTID", "[5-1 5-2]");
     fake_redis_expect_answer(&commands, "XRANGE s 5-1 5-1", "[[5-1 [type bad node n]]]");
     fake_redis_expect_answer(&commands, DEAD "id 5-1 reason no_type *", "9-9");
+    assert_int_equal(redis_stream_counts()->doomed, 0);
     assert_int_equal(kept_log_has("stream_works_again"), 1);
     redis_stream_turn();
     fake_redis_expect_answer(&commands, WALK("0-0"), "[]");
@@ -1285,6 +1409,12 @@ static void test_group_is_gone(void **state)
         fake_redis_expect(&reader, READ);
         redis_stream_finished(refs[kept - 1]);
         ask("XACK s planner 6-1", ":0");
+        fake_redis_answer(&reader, "_");
+        redis_stream_turn();
+        fake_redis_answer(&reader, errors[i]); /* and again */
+        ask(LOOK, "[]");
+        ask(COMPARE, "6-1");
+        ask(MAKE("6-1"), "+OK");
         assert_int_equal(kept_log_has("stream_refused"), 0);
         (void)end(NULL);
         (void)begin(NULL);
@@ -1452,6 +1582,41 @@ static void test_several_streams(void **state)
                       "XREADGROUP GROUP planner me COUNT 1 BLOCK 10000 STREAMS a b c > > >");
 }
 
+/* What cannot be fetched of one stream holds that one up, and no other. */
+static void test_one_stream_is_stuck(void **state)
+{
+    (void)state;
+    slots = 64;
+    open_streams("a,b", false);
+    fake_redis_ready(&commands);
+    fake_redis_ready(&reader);
+    redis_stream_turn();
+    fake_redis_expect_answer(&commands, "XINFO GROUPS a", GROUP);
+    fake_redis_expect_answer(&commands, "XINFO GROUPS b", GROUP);
+    redis_stream_turn();
+    fake_redis_expect_answer(&commands, "XPENDING a *", "[[1-1 me :1 :1] [1-2 me :1 :1]]");
+    fake_redis_expect_answer(&commands, "XPENDING b *", "[]");
+    redis_stream_turn();
+    fake_redis_quiet(&reader);
+    fake_redis_expect_answer(&commands, "XAUTOCLAIM a *", "[0-0 []]");
+    fake_redis_expect_answer(&commands, "XAUTOCLAIM b *", "[0-0 []]");
+    slots = 1;
+    fake_redis_expect_answer(&commands, "XCLAIM a planner me 0 1-1", "-READONLY so");
+    fake_redis_expect_answer(&commands, "XCLAIM a planner me 0 1-2", "-READONLY so");
+    quiet();
+    fake_redis_expect(&reader, "XREADGROUP GROUP planner me COUNT 1 BLOCK 10000 STREAMS b >");
+    fake_redis_answer(&reader, "[[b [[1-1 [type x node n]]]]]");
+    expect_told("kept b:1-1 {\"type\":\"x\",\"node\":\"n\"}\n");
+    slots = 64;
+    pass(STREAM_RETRY_MS);
+    redis_stream_turn();
+    fake_redis_quiet(&reader);
+    fake_redis_expect_answer(&commands, "XCLAIM a planner me 0 1-1", "[[1-1 [type x node n]]]");
+    fake_redis_expect_answer(&commands, "XCLAIM a planner me 0 1-2", "[[1-2 [type x node n]]]");
+    redis_stream_turn();
+    fake_redis_expect(&reader, "XREADGROUP GROUP planner me COUNT 31 BLOCK 10000 STREAMS a b > >");
+}
+
 /* ---- Once ---- */
 
 static void test_once(void **state)
@@ -1527,6 +1692,7 @@ static void test_once_refused(void **state)
     ask(LOOK, "-WRONGTYPE so");
     redis_stream_turn();
     assert_false(redis_stream_reading());
+    assert_true(redis_stream_unfinished()); /* nobody knows what is there */
     pass(STREAM_RETRY_MS);
     assert_true(redis_stream_reading());
     ask(LOOK, GROUP);
@@ -1538,6 +1704,96 @@ static void test_once_refused(void **state)
     fake_redis_expect_answer(&reader, READ_ONCE, "_");
     assert_false(redis_stream_reading());
     assert_true(redis_stream_unfinished());
+}
+
+/* Nor is what was left by a run before, and cannot be fetched: the planner is to go on. */
+static void test_once_left_is_refused(void **state)
+{
+    (void)state;
+    open_streams("s", true);
+    fake_redis_ready(&commands);
+    fake_redis_ready(&reader);
+    ask(LOOK, GROUP);
+    ask(WALK("0-0"), "[[1-1 me :1 :1]]");
+    for (int i = 0; i < 3; i++) {
+        ask("XCLAIM s planner me 0 1-1", "-READONLY so");
+        quiet();
+        assert_false(redis_stream_reading());
+        assert_true(redis_stream_unfinished());
+        pass(STREAM_RETRY_MS);
+        assert_true(redis_stream_reading());
+    }
+    ask("XCLAIM s planner me 0 1-1", "[[1-1 [type bad node n]]]");
+    fake_redis_expect_answer(&commands, DEAD "*", "-OOM so");
+    redis_stream_turn();
+    fake_redis_expect_answer(&reader, READ_ONCE, "_");
+    pass(STREAM_RETRY_MS);
+    assert_true(redis_stream_reading());
+    ask("XRANGE s 1-1 1-1", "-NOPERM so"); /* nor what is doomed */
+    quiet();
+    assert_false(redis_stream_reading());
+    pass(STREAM_RETRY_MS);
+    ask("XRANGE s 1-1 1-1", "[]");
+    ask("XACK s planner 1-1", ":1");
+    quiet();
+    assert_false(redis_stream_reading());
+    assert_false(redis_stream_unfinished());
+}
+
+/* What could not be read was not read: there may be more. */
+static void test_once_not_read(void **state)
+{
+    (void)state;
+    open_streams("s", true);
+    assert_true(redis_stream_unfinished());
+    fake_redis_ready(&commands);
+    fake_redis_ready(&reader);
+    ask(LOOK, GROUP);
+    ask(WALK("0-0"), "[]");
+    redis_stream_turn();
+    assert_true(redis_stream_unfinished());
+    fake_redis_expect_answer(&reader, READ_ONCE, "-NOPERM so");
+    ask(LOOK, GROUP);
+    ask(WALK("0-0"), "[]");
+    quiet();
+    assert_false(redis_stream_reading());
+    assert_true(redis_stream_unfinished());
+    pass(STREAM_RETRY_MS);
+    redis_stream_turn();
+    give("[6-1 [type benign node n]]");
+    ask("XACK s planner 6-1", ":1");
+    assert_true(redis_stream_unfinished()); /* up to its end */
+    redis_stream_turn();
+    fake_redis_expect_answer(&reader, READ_ONCE, "_");
+    assert_false(redis_stream_unfinished());
+}
+
+/* The end of one stream is not that of all. */
+static void test_once_one_stream_is_late(void **state)
+{
+    (void)state;
+    open_streams("a,b", true);
+    fake_redis_ready(&commands);
+    fake_redis_ready(&reader);
+    redis_stream_turn();
+    fake_redis_expect_answer(&commands, "XINFO GROUPS a", GROUP);
+    fake_redis_expect_answer(&commands, "XINFO GROUPS b", "-LOADING so");
+    ask("XPENDING a *", "[]");
+    redis_stream_turn();
+    fake_redis_expect_answer(&reader, "XREADGROUP GROUP planner me COUNT 64 STREAMS a >", "_");
+    quiet();
+    fake_redis_quiet(&reader);
+    assert_false(redis_stream_reading());
+    assert_true(redis_stream_unfinished());
+    pass(STREAM_RETRY_MS);
+    ask("XINFO GROUPS b", GROUP);
+    ask("XPENDING b *", "[]");
+    assert_true(redis_stream_unfinished());
+    redis_stream_turn();
+    fake_redis_expect_answer(&reader, "XREADGROUP GROUP planner me COUNT 32 STREAMS a b > >", "_");
+    quiet();
+    assert_false(redis_stream_reading());
+    assert_false(redis_stream_unfinished());
 }
 
 /* ---- Odds and ends ---- */
@@ -1663,6 +1919,13 @@ static void test_names(void **state)
     assert_int_equal(redis_stream_check(span_of(name), why), -1);
     name[STREAM_NAME_MAX] = '\0';
     assert_int_equal(redis_stream_check(span_of(name), why), 0);
+    char line[2 * STREAM_NAME_MAX];
+    (void)snprintf(line, sizeof(line),
+                   "{\"stream\":\"%s\",\"last\":\"18446744073709551615-18446744073709551615\"}",
+                   name);
+    load(line, 0);
+    (void)snprintf(line, sizeof(line), "{\"stream\":\"%sa\",\"last\":\"1-1\"}", name);
+    load(line, -1);
     const struct redis_stream_settings settings = {span_of("a,a"), "me", false};
     assert_int_equal(redis_stream_open(&loop, &reader, &commands, &settings, &ops, told, 1, why),
                      -1);
@@ -1684,6 +1947,7 @@ int main(void)
         TEST(test_lines),
         TEST(test_refused_at_the_start),
         TEST(test_works_again),
+        TEST(test_names_what_was_refused),
         TEST(test_an_entry),
         TEST(test_ended_within_the_offer),
         TEST(test_nothing_is_offered_twice),
@@ -1699,10 +1963,13 @@ int main(void)
         TEST(test_pages_of_pending),
         TEST(test_too_many_deliveries),
         TEST(test_reader_is_lost),
+        TEST(test_reader_is_lost_during_a_walk),
+        TEST(test_walk_is_not_sent),
         TEST(test_commands_are_lost),
         TEST(test_walk_and_reader_at_once),
         TEST(test_fetched_nonsense),
         TEST(test_fetched_from_no_group),
+        TEST(test_claimed_from_no_group),
         TEST(test_fetched_null),
         TEST(test_unreadable),
         TEST(test_refused),
@@ -1724,9 +1991,13 @@ int main(void)
         TEST(test_read_nonsense),
         TEST(test_read_nonsense_fields),
         TEST(test_several_streams),
+        TEST(test_one_stream_is_stuck),
         TEST(test_once),
         TEST(test_once_without_a_server),
         TEST(test_once_refused),
+        TEST(test_once_left_is_refused),
+        TEST(test_once_not_read),
+        TEST(test_once_one_stream_is_late),
         TEST(test_output_is_full),
         TEST(test_many_are_refused),
         TEST(test_answers_after_the_end),

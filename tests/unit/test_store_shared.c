@@ -4,6 +4,7 @@
 #include "kept_log.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <stdarg.h>
@@ -24,7 +25,10 @@
 #define CLAIM_A CLAIM "1 " KEY " a 60000 error"
 #define DROP_A DROP "1 " KEY " claim:a"
 
-static struct redis redis = {.name = "commands"};
+#define T0 1000000
+
+static struct loop loop;
+static struct redis redis = {.name = "commands", .loop = &loop};
 static struct shared shared;
 static struct {
     unsigned count;
@@ -52,6 +56,7 @@ static int begin(void **state)
     (void)state;
     assert_int_equal(fake_redis_reset(NULL), 0);
     redis.state = REDIS_OFF;
+    loop.now.boot_ms = T0;
     fake_redis_ready(&redis);
     kept_log_open();
     memset(&told, 0, sizeof(told));
@@ -124,6 +129,7 @@ static void test_claim(void **state)
         assert_int_equal(told.count, i);
         answer("[ours]");
         expect(i + 1, SHARED_OURS, "");
+        assert_true(told.last.ends_ms == T0 + 60000);
         assert_int_equal(told.slot, i);
         assert_int_equal(waiting(), 0);
     }
@@ -326,7 +332,7 @@ static void test_not_sent(void **state)
 
 /* ---- Cancelled ---- */
 
-/* What undoes the claim goes out at once, and the answer is nobody's. */
+/* What undoes the claim goes out when it is granted, and the answer is nobody's. */
 static void test_cancel(void **state)
 {
     (void)state;
@@ -335,8 +341,9 @@ static void test_cancel(void **state)
     assert_int_equal(claim(0, "n/s"), 0);
     shared_cancel(&shared, 0);
     shared_cancel(&shared, 0);
-    assert_int_equal(waiting(), 2);
+    assert_int_equal(waiting(), 1);
     answer("[ours]");
+    assert_int_equal(waiting(), 1);
     sent(DROP_A);
     assert_int_equal(told.count, 0);
     answer("_");
@@ -358,17 +365,16 @@ static void test_late_answers(void **state)
     assert_int_equal(claim(2, "n/t"), 0);
     shared_cancel(&shared, 2);
     assert_int_equal(claim(2, "n/u"), 0);
+    assert_int_equal(waiting(), 3);
     answer("[seen b]");
-    sent(DROP_A);
-    answer("_");
-    answer("[done b]");
-    sent(DROP "1 planner:cooldown:n/t claim:a");
-    answer("_");
+    answer("[ours]");
     assert_int_equal(told.count, 0);
     sent(CLAIM "1 planner:cooldown:n/u a 60000 error");
     answer("[taken c :5]");
     expect(1, SHARED_TAKEN, "c");
     assert_int_equal(told.slot, 2);
+    sent(DROP "1 planner:cooldown:n/t claim:a");
+    answer("_");
     assert_int_equal(waiting(), 0);
 }
 
@@ -379,14 +385,28 @@ static void test_asked_twice(void **state)
     assert_int_equal(claim(0, "n/s"), 0);
     assert_int_equal(claim(0, "n/t"), 0);
     answer("[ours]");
-    sent(DROP_A);
-    answer("_");
     assert_int_equal(told.count, 0);
     answer("[ours]");
     assert_int_equal(told.count, 1);
+    sent(DROP_A);
+    answer("_");
+    assert_int_equal(waiting(), 0);
 }
 
-/* No room for what undoes it: it goes out when the claim turns out to be granted. */
+/* More questions than there are places for. */
+static void test_questions_max(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < SHARED_QUESTIONS_MAX; i++)
+        assert_int_equal(claim(0, "n/s"), 0);
+    assert_int_equal(claim(1, "n/t"), -1);
+    answer("[taken b :5]");
+    assert_int_equal(claim(1, "n/t"), 0);
+    fake_redis_lose(&redis);
+    expect(2, SHARED_ALONE, "");
+}
+
+/* No room for what undoes it: it ends by itself. What was not granted is not undone. */
 static void test_owing(void **state)
 {
     (void)state;
@@ -394,12 +414,9 @@ static void test_owing(void **state)
     fake_redis_room(&redis, 0);
     shared_cancel(&shared, 0);
     assert_int_equal(claim(0, "n/t"), -1);
-    fake_redis_room(&redis, 1);
     answer("[ours]");
     assert_int_equal(told.count, 0);
-    assert_int_equal(waiting(), 1);
-    sent(DROP_A);
-    answer("_");
+    assert_int_equal(waiting(), 0);
 
     static const char *const others[] = {"[taken b :5]", "[done b]", "[seen b]"};
     for (size_t i = 0; i < COUNT(others); i++) {
@@ -421,26 +438,6 @@ static void test_owing(void **state)
     assert_int_equal(told.count, 0);
 }
 
-/* The same, and the slot is asked again meanwhile: first what undoes it. */
-static void test_owing_and_asked(void **state)
-{
-    (void)state;
-    assert_int_equal(claim(0, "n/s"), 0);
-    fake_redis_room(&redis, 0);
-    shared_cancel(&shared, 0);
-    fake_redis_room(&redis, 2);
-    assert_int_equal(claim(0, "n/t"), 0);
-    assert_int_equal(waiting(), 3);
-    answer("[ours]");
-    sent(DROP_A);
-    answer("_");
-    assert_int_equal(told.count, 0);
-    sent(CLAIM "1 planner:cooldown:n/t a 60000 error");
-    answer("[ours]");
-    expect(1, SHARED_OURS, "");
-    assert_int_equal(waiting(), 0);
-}
-
 /* Another slot has asked for the same key since: what was granted is its. */
 static void test_key_of_another_slot(void **state)
 {
@@ -459,13 +456,166 @@ static void test_key_of_another_slot(void **state)
     assert_int_equal(claim(0, "n/s"), 0);
     assert_int_equal(claim(1, "n/s"), 0);
     shared_cancel(&shared, 0);
-    assert_int_equal(waiting(), 2);
+    answer("[ours]");
+    assert_int_equal(waiting(), 1);
     shared_cancel(&shared, 1);
-    assert_int_equal(waiting(), 3);
+    answer("[ours]");
+    sent(DROP_A);
+    answer("_");
     assert_int_equal(claim(0, "n/s"), 0);
     assert_int_equal(claim(1, "n/t"), 0);
     shared_cancel(&shared, 0);
-    assert_int_equal(waiting(), 6);
+    answer("[ours]");
+    assert_int_equal(waiting(), 2);
+}
+
+/* ---- What a claim took the place of ---- */
+
+#define BACK DROP "1 " KEY " claim:a done:b:info "
+
+static void grant(unsigned slot, const char *key, const char *what)
+{
+    assert_int_equal(claim(slot, key), 0);
+    answer(what);
+}
+
+static void test_before(void **state)
+{
+    (void)state;
+    grant(0, "n/s", "[ours done:b:info :9000]");
+    expect(1, SHARED_OURS, "");
+    /* Asked again, it is our own claim that stands there. */
+    loop.now.boot_ms += 1000;
+    grant(1, "n/s", "[ours]");
+    grant(0, "n/t", "[ours done:c:info :5000]");
+    shared_drop(&shared, span_of("n/s"));
+    sent(BACK "8000");
+    answer("+OK");
+    shared_drop(&shared, span_of("n/s"));
+    sent(DROP_A);
+    answer("_");
+    shared_drop(&shared, span_of("n/t"));
+    sent(DROP "1 planner:cooldown:n/t claim:a done:c:info 5000");
+    answer("+OK");
+    /* A later one counts; what was not sent is kept; what is decided is not. */
+    grant(0, "n/s", "[ours done:b:error :9000]");
+    grant(0, "n/s", "[ours done:b:info :100]");
+    fake_redis_room(&redis, 0);
+    shared_drop(&shared, span_of("n/s"));
+    shared_done(&shared, span_of("n/s"), "error", NULL, 0);
+    fake_redis_room(&redis, 9);
+    shared_drop(&shared, span_of("n/s"));
+    sent(BACK "100");
+    answer("+OK");
+    grant(0, "n/s", "[ours done:b:info :9000]");
+    shared_done(&shared, span_of("n/s"), "error", NULL, 0);
+    answer("+OK");
+    shared_drop(&shared, span_of("n/s"));
+    sent(DROP_A);
+    answer("_");
+}
+
+static void test_before_cancelled(void **state)
+{
+    (void)state;
+    assert_int_equal(claim(0, "n/s"), 0);
+    shared_cancel(&shared, 0);
+    assert_int_equal(claim(0, "n/t"), 0);
+    answer("[ours done:b:info :9000]");
+    answer("[ours]");
+    sent(BACK "9000");
+    answer("+OK");
+    /* Another slot has it now, and gives it back. */
+    assert_int_equal(claim(0, "n/s"), 0);
+    shared_cancel(&shared, 0);
+    assert_int_equal(claim(1, "n/s"), 0);
+    answer("[ours done:b:info :9000]");
+    answer("[ours]");
+    assert_int_equal(waiting(), 0);
+    shared_drop(&shared, span_of("n/s"));
+    sent(BACK "9000");
+    answer("+OK");
+}
+
+static void test_before_over(void **state)
+{
+    (void)state;
+    grant(0, "n/s", "[ours done:b:info :9000]");
+    loop.now.boot_ms += 8999;
+    shared_renew(&shared, span_of("n/s"));
+    answer(":1");
+    shared_drop(&shared, span_of("n/s"));
+    sent(BACK "1");
+    answer("+OK");
+    grant(0, "n/s", "[ours done:b:info :9000]");
+    loop.now.boot_ms += 9000;
+    shared_drop(&shared, span_of("n/s"));
+    sent(DROP_A);
+    answer(":1");
+}
+
+/* Of no such answer anything is kept, or of a time without an end. */
+static void test_before_strange(void **state)
+{
+    static char large[1000] = "[ours ";
+    const char *const cases[] = {"[ours x]",      "[ours _ :5]",  "[ours :5 :5]",  "[ours x y]",
+                                 "[ours x :0]",   "[ours x :-1]", "[ours [x] :5]", large,
+                                 "[taken x :50]", "[ours :50 x]"};
+
+    (void)state;
+    memset(large + strlen(large), 'x', sizeof(large) - strlen(large) - 5);
+    memcpy(large + sizeof(large) - 5, " :9]", 5);
+    for (unsigned i = 0; i < COUNT(cases); i++) {
+        grant(0, "n/s", cases[i]);
+        shared_drop(&shared, span_of("n/s"));
+        sent(DROP_A);
+        answer("_");
+    }
+    grant(0, "n/s", "[ours done:b:info :9223372036854775807]");
+    shared_drop(&shared, span_of("n/s"));
+    sent(BACK "86400000");
+    answer("+OK");
+}
+
+/* What ends first goes. */
+static void test_before_many(void **state)
+{
+    char key[16], what[64], back[128];
+
+    (void)state;
+    for (int i = 0; i <= SHARED_BEFORE_MAX; i++) {
+        snprintf(key, sizeof(key), "n/%d", i);
+        snprintf(what, sizeof(what), "[ours done:b:info :%d]", i == 3 ? 10 : 1000 + i);
+        grant(0, key, what);
+    }
+    for (int i = 0; i <= SHARED_BEFORE_MAX; i++) {
+        snprintf(key, sizeof(key), "n/%d", i);
+        snprintf(back, sizeof(back), DROP "1 planner:cooldown:n/%d claim:a done:b:info %d", i,
+                 1000 + i);
+        if (i == 3)
+            snprintf(back, sizeof(back), DROP "1 planner:cooldown:n/3 claim:a");
+        shared_drop(&shared, span_of(key));
+        sent(back);
+        answer("+OK");
+    }
+}
+
+/* It takes the place of our claim, where nobody waits for that. */
+static void test_prolong(void **state)
+{
+    (void)state;
+    assert_int_equal(claim(0, "n/s"), 0);
+    assert_int_equal(claim(1, "n/t"), 0);
+    shared_cancel(&shared, 1);
+    assert_int_equal(shared_prolong(&shared, span_of("n/s"), "error"), 0);
+    assert_int_equal(shared_prolong(&shared, span_of("n/t"), "error"), 0);
+    answer("[done b]");
+    answer("[done b]");
+    sent(KEEP "1 " KEY " done:a:error 300000");
+    answer("_");
+    sent(KEEP "1 planner:cooldown:n/t done:a:error 300000 claim:a");
+    answer("_");
+    assert_int_equal(waiting(), 0);
 }
 
 /* ---- Changes ---- */
@@ -480,7 +630,7 @@ static void test_changes(void **state)
     sent(DROP_A);
     answer("_");
     assert_int_equal(shared_prolong(&shared, span_of("n/s"), "critical"), 0);
-    sent(KEEP "1 " KEY " done:a:critical 300000");
+    sent(KEEP "1 " KEY " done:a:critical 300000 claim:a");
     answer("+OK");
     shared_done(&shared, span_of("n/s"), "warning", NULL, 0);
     sent(DONE "1 " KEY " done:a:warning 300000 a 86400000");
@@ -534,7 +684,7 @@ static void test_room(void **state)
     memset(key, 'k', sizeof(key) - 1);
     memset(node, 'n', sizeof(node) - 1);
     memset(identities, 0xff, sizeof(identities));
-    configure(node, INT64_MAX, INT64_MAX);
+    configure(node, INT64_MAX - T0, INT64_MAX);
     assert_int_equal(shared_claim(&shared, 0, span_of(key), "critical", 1), 0);
     answer("[ours]");
     shared_done(&shared, span_of(key), "critical", identities, COUNT(identities));
@@ -572,7 +722,13 @@ int main(void)
         TEST(test_late_answers),
         TEST(test_asked_twice),
         TEST(test_owing),
-        TEST(test_owing_and_asked),
+        TEST(test_before),
+        TEST(test_before_cancelled),
+        TEST(test_before_over),
+        TEST(test_before_strange),
+        TEST(test_before_many),
+        TEST(test_prolong),
+        TEST(test_questions_max),
         TEST(test_key_of_another_slot),
         TEST(test_changes),
         TEST(test_identities),
