@@ -29,8 +29,9 @@ cross := $(TRIPLE)-
 BIN := build/$(TARGET)/planner-agent
 endif
 CC := $(cross)gcc
-AR := $(cross)ar
-RANLIB := $(cross)ranlib
+# Those that know link-time optimized objects.
+AR := $(cross)gcc-ar
+RANLIB := $(cross)gcc-ranlib
 
 # --- Flags ----------------------------------------------------------------------------------------
 
@@ -49,12 +50,13 @@ PREFIX_MAP := -ffile-prefix-map=$(CURDIR)=.
 # The binary: a static PIE, so that even it is loaded at a random address; small; and the same
 # bytes from the same source, wherever it is built.
 MUSL := build/musl-$(TARGET)
-GEN := -Os -fPIE -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
+GEN := -Oz -fPIE -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
        -fno-unwind-tables $(TARGET_CFLAGS)
 LIBC := -nostdinc -isystem $(MUSL)/include -isystem $(shell $(CC) -print-file-name=include 2>/dev/null)
-CFLAGS := $(GEN) -fstack-protector-strong -fstack-clash-protection $(PREFIX_MAP) $(LIBC)
+LTO := -flto -flto-partition=none
+CFLAGS := $(GEN) $(LTO) -fstack-protector-strong -fstack-clash-protection $(PREFIX_MAP) $(LIBC)
 LDFLAGS := -nostdlib -static-pie -s -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack,-z,text \
-           -Wl,--no-dynamic-linker,--build-id=none,--fatal-warnings $(TARGET_LDFLAGS)
+           -Wl,-T,toolchain/static-pie.ld -Wl,--no-dynamic-linker,--build-id=none,--fatal-warnings $(TARGET_LDFLAGS)
 
 # A clock that says less than this is not set. Only a .c file of src/ may name BUILD_EPOCH: it
 # changes with every commit, and only the objects of such files are then compiled anew. The tests
@@ -87,8 +89,11 @@ PYTEST := $(wildcard tests/system tests/fault)
 .PHONY: all
 all: $(BIN)
 
-BIN_PARTS := $(MAIN:%.c=$(OBJ)/%.o) $(SRC:%.c=$(OBJ)/%.o) $(OBJ)/libhiredis.a $(OBJ)/libbearssl.a
-link = $(CC) $(LDFLAGS) -o $@ $(MUSL)/lib/rcrt1.o $(MUSL)/lib/crti.o $^ -L$(MUSL)/lib \
+# The C library's allocator is not musl's, which costs 7 KB, but a small one.
+HEAP := toolchain/heap.c
+BIN_PARTS := $(MAIN:%.c=$(OBJ)/%.o) $(SRC:%.c=$(OBJ)/%.o) $(HEAP:%.c=$(OBJ)/%.o) \
+             $(OBJ)/libhiredis.a $(OBJ)/libbearssl.a toolchain/static-pie.ld
+link = $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(MUSL)/lib/rcrt1.o $(MUSL)/lib/crti.o $(filter-out %.ld,$^) -L$(MUSL)/lib \
        -Wl,--start-group -lc -lgcc -Wl,--end-group $(MUSL)/lib/crtn.o
 
 $(BIN): $(BIN_PARTS)
@@ -100,7 +105,9 @@ $(BIN): $(BIN_PARTS)
 GUARD := $(BIN)-heap-guard
 GUARD_WRAPS := malloc calloc realloc aligned_alloc posix_memalign
 
-$(GUARD): LDFLAGS += $(GUARD_WRAPS:%=-Wl,--wrap=%)
+$(GUARD): private LDFLAGS += $(GUARD_WRAPS:%=-Wl,--wrap=%)
+# What defines or wraps an allocator is left as it is written.
+$(OBJ)/$(HEAP:.c=.o) $(OBJ)/tests/system/heap_guard.o: private CFLAGS += -fno-lto -fno-builtin
 $(GUARD): $(OBJ)/tests/system/heap_guard.o $(BIN_PARTS)
 	@echo '  LD   $@'
 	$(Q)$(link)
@@ -109,7 +116,12 @@ epoch_users := $(if $(SRC),$(shell grep -lw BUILD_EPOCH $(SRC) $(MAIN)))
 $(epoch_users:%.c=$(OBJ)/%.o): EPOCH := -DBUILD_EPOCH=$(BUILD_EPOCH)LL
 $(epoch_users:%.c=$(OBJ)/%.o): build/epoch
 
-compile = $(CC) $(STD) $(WARN) $(CPPFLAGS) $(EPOCH) $(CFLAGS) $(DEPEND) -c $< -o $@
+compile = $(CC) $(STD) $(WARN) $(CPPFLAGS) $(EPOCH) $(CFLAGS) $(SPEED) $(DEPEND) -c $< -o $@
+
+# What every message goes through, also one that asks for nothing: speed is worth some bytes here.
+HOT := base/hash base/json_check base/json_object base/json_text base/span base/utf8 \
+       planner/event planner/event_kind
+$(HOT:%=$(OBJ)/src/%.o): SPEED := -O2
 
 $(OBJ)/%.o: %.c build/flags-$(TARGET) | $(MUSL)/.built
 	@mkdir -p $(@D)
@@ -131,7 +143,7 @@ $(FUTURE): $(FUTURE_PARTS) $(filter-out $(epoch_users:%.c=$(OBJ)/%.o),$(BIN_PART
 	@echo '  LD   $@'
 	$(Q)$(link)
 
-$(MUSL)/.built: build/vendor/.unpacked toolchain/musl toolchain/targets/$(TARGET).mk
+$(MUSL)/.built: build/vendor/.unpacked toolchain/musl build/flags-musl-$(TARGET)
 	@echo '  MUSL $(@D)'
 	+@CC='$(CC)' AR='$(AR)' RANLIB='$(RANLIB)' TRIPLE='$(TRIPLE)' CFLAGS='$(GEN)' \
 	    toolchain/musl $(@D)
@@ -140,14 +152,14 @@ $(MUSL)/.built: build/vendor/.unpacked toolchain/musl toolchain/targets/$(TARGET
 build/vendor/.unpacked: vendor/manifest
 	@vendor/fetch
 
-# --- The root certificates that are built in: those of the distribution ----------------------------
+# --- The root certificates that are built in: some of the distribution's ---------------------------
 
 ROOTS := build/roots/builtin_roots.h
 CA_CERTIFICATES ?= /usr/share/ca-certificates/mozilla
 
-$(ROOTS): toolchain/roots build/epoch $(wildcard $(CA_CERTIFICATES)/*.crt)
+$(ROOTS): toolchain/roots toolchain/roots.list build/epoch $(wildcard $(CA_CERTIFICATES)/*.crt)
 	@mkdir -p $(@D)
-	@toolchain/roots $(CA_CERTIFICATES) $(BUILD_EPOCH) $@
+	@toolchain/roots $(CA_CERTIFICATES) toolchain/roots.list $(BUILD_EPOCH) $@
 
 $(OBJ)/src/net/roots.o build/unit/src/net/roots.o build/fuzz/obj/src/net/roots.o: $(ROOTS)
 lint-gcc lint-clang lint-tidy: $(ROOTS)
@@ -181,7 +193,9 @@ endef
 
 .PHONY: FORCE
 build/flags-$(TARGET): FORCE
-	$(call keep,$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
+	$(call keep,$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(HOT))
+build/flags-musl-$(TARGET): FORCE
+	$(call keep,$(CC) $(GEN))
 build/flags-unit: FORCE
 	$(call keep,$(STD) $(WARN) $(CPPFLAGS) $(UNIT_CFLAGS) $(LIB_CFLAGS))
 build/flags-fuzz: FORCE
@@ -296,7 +310,8 @@ endif
 
 # --- Static analysis and layout -------------------------------------------------------------------
 
-C_FILES := $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch])
+C_FILES := $(wildcard src/*.[ch] src/*/*.[ch] toolchain/*.[ch] tests/*/*.[ch])
+LINTED := $(MAIN) $(SRC) $(HEAP)
 # Scripts are known by their first line, whatever their name.
 scripts = $(shell find vendor toolchain tests .ci -path vendor/cache -prune -o -type f -exec \
     awk 'FNR == 1 { if (/^\#!.*[\/ ]$(1)( |$$)/) print FILENAME; nextfile }' {} + 2>/dev/null)
@@ -310,20 +325,20 @@ lint-format:
 	@echo 'clang-format: $(words $(C_FILES)) files'
 
 lint-gcc lint-clang: lint-%: build/vendor/.unpacked
-	@$* $(LINT) -fsyntax-only $(MAIN) $(SRC)
-	@echo '$*: $(words $(MAIN) $(SRC)) files'
+	@$* $(LINT) -fsyntax-only $(LINTED)
+	@echo '$*: $(words $(LINTED)) files'
 
 # Two of its checks take every pointer to a variable that is to be filled for a use of it.
 lint-cppcheck:
 	@cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr \
-	    --suppress=legacyUninitvar --suppress=ctuuninitvar --error-exitcode=1 -Isrc $(filter -D%,$(CPPFLAGS)) $(TEST_EPOCH) $(MAIN) $(SRC)
-	@echo 'cppcheck: $(words $(MAIN) $(SRC)) files'
+	    --suppress=legacyUninitvar --suppress=ctuuninitvar --error-exitcode=1 -Isrc $(filter -D%,$(CPPFLAGS)) $(TEST_EPOCH) $(LINTED)
+	@echo 'cppcheck: $(words $(LINTED)) files'
 
 # Whatever clang-tidy says is an error, but for its count of what it does not say.
 lint-tidy: build/vendor/.unpacked
-	@printf '%s\n' $(MAIN) $(SRC) | xargs -r -n 4 -P 2 sh -c '! clang-tidy --quiet "$$@" -- \
+	@printf '%s\n' $(LINTED) | xargs -r -n 4 -P 2 sh -c '! clang-tidy --quiet "$$@" -- \
 	    $(subst ','\'',$(STD) $(CPPFLAGS) $(TEST_EPOCH)) 2>&1 | grep -v " generated\.$$"' clang-tidy
-	@echo 'clang-tidy: $(words $(MAIN) $(SRC)) files'
+	@echo 'clang-tidy: $(words $(LINTED)) files'
 
 lint-shell:
 	@shellcheck $(call scripts,sh) $(call scripts,bash)
@@ -356,7 +371,7 @@ help:
 	@echo 'make bench       sizes and speed, as a table'
 	@echo 'make clean       removes build/; make distclean also the fetched archives'
 
--include $(patsubst %.c,$(OBJ)/%.d,$(MAIN) $(SRC)) \
+-include $(patsubst %.c,$(OBJ)/%.d,$(LINTED)) \
          $(FUTURE_PARTS:.o=.d) \
          $(patsubst %.c,build/unit/%.d,$(SRC) $(wildcard tests/unit/*.c)) \
          $(patsubst %.c,build/fuzz/obj/%.d,$(SRC) $(wildcard tests/fuzz/fuzz_*.c))

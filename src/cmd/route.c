@@ -267,7 +267,7 @@ static int ask(const struct command *self, struct route *r)
     loop_init(&r->loop);
     router_init(&r->router, &r->loop, &router_ops, r, (uint64_t)r->loop.now.boot_ms);
     router_set_chain(&r->router, &r->models.chain, r->models.cold_ms);
-    models_renew(r->config);
+    models_renew(&r->models, r->config, false);
     if (router_ask(&r->router, 0, &r->request) != 0)
         return command_fail(self, EX_TEMPFAIL, "the loop is full", NULL);
     while (!r->over)

@@ -61,16 +61,48 @@ bool models_ask_servers(const struct models *models)
     return false;
 }
 
-void models_renew(const struct config *config)
+bool models_want_tls(const struct models *models, const struct config *config, bool redis)
+{
+    struct span url = config_span(config, SETTING_REDIS_URL);
+
+    for (unsigned i = 0; i < models->chain.count; i++)
+        if (models->chain.hops[i].server != NULL && models->chain.hops[i].server->url.tls)
+            return true;
+    return redis && span_take_nocase(&url, "rediss://");
+}
+
+int models_read_roots(const struct config *config, bool tls, const char **bundle, char *why)
 {
     const char *path = config_text(config, SETTING_SSL_CERT_FILE);
+
+    *bundle = NULL;
+    if (tls && path[0] == '\0') {
+        *bundle = tls_roots_load_system(why);
+        return 0;
+    }
+    if (tls_roots_load(path, why) != 0)
+        return -1;
+    if (path[0] != '\0')
+        *bundle = path;
+    return 0;
+}
+
+void models_renew(const struct models *models, const struct config *config, bool redis)
+{
+    const char *path = config_text(config, SETTING_SSL_CERT_FILE);
+    const char *bundle;
     char why[CHAIN_WHY_MAX];
+    unsigned built_in;
 
     http_close_idle();
     resolve_forget();
-    if (tls_roots_load(path, why) != 0 || why[0] != '\0')
+    int read = models_read_roots(config, models_want_tls(models, config, redis), &bundle, why);
+    if (path[0] != '\0' && (read != 0 || why[0] != '\0'))
         LOG(LOG_WARNING, "roots_left_out", LOG_STR("variable", "SSL_CERT_FILE"),
             LOG_STR("file", path), LOG_STR("reason", why));
+    if (bundle != NULL)
+        LOG(LOG_DEBUG, "roots_read", LOG_STR("file", bundle),
+            LOG_INT("count", tls_roots(&built_in)), LOG_STR("left_out", why));
 }
 
 /* number < 0: there is none. A text that does not fit is cut. */

@@ -155,7 +155,7 @@ static const struct setting table[SETTINGS] = {
                                .kind = SETTING_PATH,
                                .max = PATH_LEN_MAX,
                                .fallback = "",
-                               .summary = "PEM roots, added to the built-in ones"},
+                               .summary = "PEM roots, in place of the system's bundle"},
     [SETTING_REDIS_URL] = {.name = "REDIS_URL",
                            .kind = SETTING_REDIS,
                            .at_start = true,

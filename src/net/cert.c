@@ -62,7 +62,7 @@ static void append(const br_x509_class **vtable, const unsigned char *bytes, siz
     br_x509_minimal_vtable.append(chain_of(c), bytes, n);
 }
 
-static int64_t ms_of(uint32_t days, uint32_t seconds)
+int64_t cert_time_ms(uint32_t days, uint32_t seconds)
 {
     return (((int64_t)days - DAYS_TO_1970) * DAY_S + seconds) * 1000;
 }
@@ -70,9 +70,9 @@ static int64_t ms_of(uint32_t days, uint32_t seconds)
 static void note_dates(struct cert *c)
 {
     const br_x509_decoder_context *r = &c->reader;
-    int64_t from = ms_of(r->notbefore_days, r->notbefore_seconds);
-    int64_t until = ms_of(r->notafter_days, r->notafter_seconds);
-    bool early = from > ms_of(c->days, c->seconds);
+    int64_t from = cert_time_ms(r->notbefore_days, r->notbefore_seconds);
+    int64_t until = cert_time_ms(r->notafter_days, r->notafter_seconds);
+    bool early = from > cert_time_ms(c->days, c->seconds);
 
     c->dated = true;
     c->leaf = c->shown == 0;
@@ -171,7 +171,7 @@ static void put_dates(struct buf *b, const struct cert *c)
     buf_str(b, c->validity == CERT_EXPIRED ? "expired on " : "is not valid before ");
     put_date(b, c->limit_ms);
     buf_str(b, " (the clock here says ");
-    put_date(b, ms_of(c->days, c->seconds));
+    put_date(b, cert_time_ms(c->days, c->seconds));
     buf_char(b, ')');
 }
 

@@ -28,6 +28,9 @@ struct cert {
     int64_t limit_ms; /* it expired then, or is valid from then on */
 };
 
+/* BearSSL's dates, days since the year 0 and seconds, as milliseconds since 1970. */
+int64_t cert_time_ms(uint32_t days, uint32_t seconds);
+
 /* For one handshake with host at this time; its name is checked whatever the engine asks for. */
 void cert_init(struct cert *c, const char *host, int64_t wall_ms);
 

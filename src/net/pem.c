@@ -1,5 +1,7 @@
 #include "net/pem.h"
 
+#include "net/cert.h"
+
 void pem_init(struct pem *p)
 {
     p->stopped = false;
@@ -57,6 +59,13 @@ static void refuse(struct pem *p, const char *why)
         p->why = why;
 }
 
+static bool has_ended(const struct pem *p)
+{
+    const br_x509_decoder_context *c = &p->certificate;
+
+    return p->now_ms != 0 && cert_time_ms(c->notafter_days, c->notafter_seconds) < p->now_ms;
+}
+
 /* What is wrong with a certificate that was read; NULL: nothing. */
 static const char *fault_of(struct pem *p, const br_x509_pkey *key)
 {
@@ -70,6 +79,8 @@ static const char *fault_of(struct pem *p, const br_x509_pkey *key)
             return "not a certificate";
         }
     }
+    if (has_ended(p))
+        return "it has expired";
     if (key->key_type != BR_KEYTYPE_RSA)
         return NULL;
     if (key->key.rsa.nlen > TLS_RSA_BYTES_MAX)

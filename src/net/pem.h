@@ -14,6 +14,7 @@ struct pem {
      * here, no more is taken. */
     bool (*found)(void *arg, const br_x509_trust_anchor *anchor);
     void *arg;
+    int64_t now_ms; /* what has ended by then is bad; 0: dates do not count */
     bool stopped;
     unsigned good;
     unsigned bad;
@@ -26,7 +27,7 @@ struct pem {
     br_x509_decoder_context certificate;
 };
 
-/* p->found and p->arg stand before. */
+/* p->found, p->arg and p->now_ms stand before. */
 void pem_init(struct pem *p);
 void pem_feed(struct pem *p, const char *bytes, size_t n);
 /* The bytes are at their end: a certificate that is not is a bad one. */

@@ -14,14 +14,14 @@
 
 _Static_assert(ROOTS_BUILT_IN <= TLS_ROOTS_MAX, "all that are built in");
 
-/* 1. The built-in ones come first, then count - ROOTS_BUILT_IN of SSL_CERT_FILE.
+/* 1. The built-in ones come first, then count - ROOTS_BUILT_IN of a bundle.
  * 2. Those behind count are empty: a handshake that began with more matches none of them.
  * 3. No two are equal. */
 static struct {
     unsigned count; /* 0 = not unpacked yet */
     br_x509_trust_anchor list[TLS_ROOTS_MAX];
     size_t added_n;
-    unsigned char added[TLS_ROOT_BYTES]; /* marks and keys of SSL_CERT_FILE */
+    unsigned char added[TLS_ROOT_BYTES]; /* marks and keys of the bundle */
     enum { FITS, TOO_MANY, TOO_LARGE } room;
 } roots;
 
@@ -77,7 +77,7 @@ unsigned roots_count(unsigned *built_in)
     return roots.count;
 }
 
-/* ---- Those of SSL_CERT_FILE ---- */
+/* ---- Those of a bundle ---- */
 
 static bool equal(const unsigned char *a, size_t a_n, const unsigned char *b, size_t b_n)
 {
@@ -245,27 +245,53 @@ static void tell_bad(const struct pem *p, char *why)
     (void)buf_text(&b);
 }
 
-int roots_load(const char *path, char *why)
+/* Adds what it can. False: the bundle as a whole has a fault. good: how many can be used. */
+static bool load(const char *path, int64_t now_ms, char *why, unsigned *good)
 {
     static struct pem p;
     const char *fault;
 
     forget_added();
     why[0] = '\0';
-    if (path[0] == '\0')
-        return 0;
     p.found = add;
     p.arg = NULL;
+    p.now_ms = now_ms;
     pem_init(&p);
     fault = read_bundle(&p, path);
     if (fault == NULL)
         fault = fault_of(&p);
-    if (fault == NULL && p.bad > 0)
-        tell_bad(&p, why);
-    if (fault == NULL && p.good > 0)
-        return 0;
     if (fault != NULL)
         (void)span_copy(why, ROOTS_WHY_MAX, span_of(fault));
+    else if (p.bad > 0)
+        tell_bad(&p, why);
+    *good = p.good;
+    return fault == NULL;
+}
+
+int roots_load(const char *path, char *why)
+{
+    unsigned good;
+
+    if (path[0] == '\0') {
+        forget_added();
+        why[0] = '\0';
+        return 0;
+    }
+    if (load(path, 0, why, &good) && good > 0)
+        return 0;
     forget_added();
     return -1;
+}
+
+const char *roots_load_system(const char *const *paths, int64_t now_ms, char *why)
+{
+    unsigned good;
+
+    for (; *paths != NULL; paths++) {
+        (void)load(*paths, now_ms, why, &good);
+        if (good > 0)
+            return *paths;
+    }
+    forget_added();
+    return NULL;
 }

@@ -87,6 +87,23 @@ int tls_roots_load(const char *path, char *why)
     return roots_load(path, why);
 }
 
+const char *tls_roots_load_system(char *why)
+{
+    static const char *const bundles[] = {
+        "/etc/ssl/certs/ca-certificates.crt", /* Debian, Alpine */
+        "/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora */
+        "/etc/ssl/cert.pem",                  /* OpenWrt, BSD */
+        NULL,
+    };
+    int64_t now_ms = clock_now().wall_ms;
+
+    explicit_bzero(sessions, sizeof(sessions));
+    /* Dates before this program's are none: the clock is not set. */
+    if (now_ms / 1000 < BUILD_EPOCH)
+        now_ms = BUILD_EPOCH * INT64_C(1000);
+    return roots_load_system(bundles, now_ms, why);
+}
+
 unsigned tls_roots(unsigned *built_in)
 {
     return roots_count(built_in);

@@ -29,6 +29,9 @@ struct tls {
  * forgets all sessions. 0: why (128 bytes) is "", or says what was left out; or -1 and a reason in
  * why: the roots then are the built-in ones. */
 int tls_roots_load(const char *path, char *why);
+/* The same with the machine's own bundle: its path, or NULL where there is none. why is "", or says
+ * what was left out. */
+const char *tls_roots_load_system(char *why);
 /* How many roots there are, and how many of them are built in. */
 unsigned tls_roots(unsigned *built_in);
 

@@ -20,7 +20,7 @@ from steps import proposal
 
 NAME = "homelab:events"
 GROUP = "planner"
-QUEUE_MAX = 512  # keys in hand
+SLOTS = 512  # keys in hand that came by a stream or file
 ENTRIES_MAX = 4096  # unfinished entries
 IDLE = 600000  # ms; so long nobody has claimed anew what a dead planner holds
 

@@ -229,7 +229,7 @@ def test_status(agent, redis):
         [(name, "ready", 0, None) for name in ("events", "commands", "stream")]
     assert {one["name"]: one["messages"] for one in found["channels"]} == {"health_events": 1, "world_updates": 0}
     assert found["url"] == redis.url_of() and found["claims_refused"] is False
-    assert found["streams"] == {"names": STREAM, "entries": 0, "acknowledged": 0, "held": 0, "dead": 0, "taken_over": 0}
+    assert found["streams"] == {"names": STREAM, "entries": 0, "acknowledged": 0, "held": 0, "doomed": 0, "dead": 0, "taken_over": 0}
     page = agent.cmd("status").out
     for words in (redis.url_of(), "events: ready for", "commands: ready for", "stream: ready for",
                   "health_events: 1 message", "world_updates: 0 messages, none for", f"stream {STREAM}: 0 read", f"stream {ACTIONS}: 1 actions added"):

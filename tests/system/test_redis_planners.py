@@ -2,13 +2,14 @@
 fault, all of them work, and what one of them leaves undone another does."""
 
 import json
+import signal
 import time
 
 from agent import fault, stays, wait_for
 from redis_peers import bus_of, planners, wait_subscribed
 from redis_streams import GROUP, NAME, Gate, Stream, count_of, exactly_once, keys_of, names, services
 
-SMALL_CLAIMS = {"LLM_CHAIN": "openai@1", "OLLAMA_COLD_SECONDS": 0}  # 1 + 0 + 15 s
+SMALL_CLAIMS = {"LLM_CHAIN": "openai@1", "OLLAMA_COLD_SECONDS": 0}  # 1 + 1 + 1 + 0 + 15 s
 
 
 def started(agents, stream):
@@ -105,7 +106,7 @@ def test_a_claims_owner_is_killed_while_its_model_thinks(program, tmp_path, redi
         wait_subscribed(redis)
         publish(redis, ["heard"])  # by one alone, by now
         gate.wait()
-        first.send(19)  # its model's limit is short: it stands still, and is killed so
+        first.send(signal.SIGSTOP)  # its model's limit is short: it stands still, and is killed so
         claimed = [key for key in redis("KEYS", "planner:cooldown:*") if redis("GET", key) == "claim:planner0"]
         assert len(claimed) == 1
         first.kill()
@@ -115,10 +116,27 @@ def test_a_claims_owner_is_killed_while_its_model_thinks(program, tmp_path, redi
         publish(redis, ["heard"])
         wait_for("the others", lambda: len(services(two)) >= 100)
         assert not set(service_of(claimed)) & set(services(two)), "claimed by a planner that may still live"
-        assert redis("PTTL", claimed[0]) <= 16000
+        assert redis("PTTL", claimed[0]) <= 18000
         wait_for("the claimed one", lambda: len(services(two)) == 101, 25)
         stream.wait_finished(second)
         assert services(two) == sorted([*names(100, "read"), "heard"]) and one.tree.actions() == {}
+
+
+def test_a_planner_stands_still_for_longer_than_its_claim_lasts(program, tmp_path, redis, mock):
+    """And goes on as if nothing had been: what its model says by then is another's to decide."""
+    with Gate(mock) as gate, planners(program, tmp_path, redis, 2, **gate.env(**SMALL_CLAIMS)) as (one, two):
+        first, second = one.start(), two.start(env={"LLM_CHAIN": "rules"})
+        wait_subscribed(redis, 2)
+        second.send(signal.SIGSTOP)
+        publish(redis, ["heard"])
+        gate.wait()
+        first.send(signal.SIGSTOP)
+        second.send(signal.SIGCONT)
+        gate.open()
+        wait_for("the other", lambda: services(two) == ["heard"], 25)
+        first.send(signal.SIGCONT)
+        first.wait_log("shared")
+        assert one.tree.actions() == {} and redis("GET", "planner:cooldown:solaria/heard") == "done:planner1:error"
 
 
 def service_of(keys):

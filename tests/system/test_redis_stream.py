@@ -14,12 +14,13 @@ from chain import data_of, servers
 from redis_daemon import in_parallel
 from redis_peers import Redis, bus, bus_of, planner_on
 from redis_proxies import Proxy
-from redis_streams import ENTRIES_MAX, GROUP, IDLE, NAME, QUEUE_MAX, Gate, Stream, names, services, wait_services
+from redis_streams import ENTRIES_MAX, GROUP, IDLE, NAME, SLOTS, Gate, Stream, names, services, wait_services
 from server import MockServer
 from steps import error, proposal
 
 ID = "container-restart-solaria-web"
 KEY = "planner:cooldown:solaria/web"
+AGAIN = ("duplicate", "already_open", "cooldown", "resumed")  # the ends of an event that was read twice
 
 
 @pytest.fixture
@@ -321,9 +322,9 @@ def test_no_more_is_read_than_finds_a_slot(agent, stream, mock):
         daemon = agent.start(env=stream.env(**gate.env(LLM_CONCURRENCY=8)))
         stream.wait_read(daemon)
         stream.fill(wanted)
-        wait_for("a full queue", lambda: stream.held() >= QUEUE_MAX)
-        stays("no more", lambda: stream.held() == QUEUE_MAX, 0.7)
-        assert len(daemon.named("queued")) == QUEUE_MAX and not stream.is_waited_for()
+        wait_for("a full queue", lambda: stream.held() >= SLOTS)
+        stays("no more", lambda: stream.held() == SLOTS, 0.7)
+        assert len(daemon.named("queued")) == SLOTS and not stream.is_waited_for()
         agent.tree.event(service="from-a-file")
         most = [0]
         gate.open()
@@ -334,7 +335,7 @@ def test_no_more_is_read_than_finds_a_slot(agent, stream, mock):
 
         wait_for("all", ended, 40)
         # What is being acknowledged and what is being read may stand there at once.
-        assert QUEUE_MAX - 100 < most[0] <= QUEUE_MAX + 128
+        assert SLOTS - 100 < most[0] <= SLOTS + 128
         wait_services(agent, [*wanted, "from-a-file"], daemon)
         assert daemon.named("queue_full") == [] and stream.buried() == []
 
@@ -527,7 +528,7 @@ def test_acknowledged_once_it_is(agent, stream, name):
     if actions is not None:
         assert len(agent.tree.actions()) == actions
     assert streams_of(agent) | {"names": 0} == {
-        "names": 0, "entries": len(events), "acknowledged": len(events), "held": 0, "dead": 0, "taken_over": 0}
+        "names": 0, "entries": len(events), "acknowledged": len(events), "held": 0, "doomed": 0, "dead": 0, "taken_over": 0}
 
 
 def test_acknowledged_once_it_is_ignored(agent, stream, mock):
@@ -552,12 +553,9 @@ def test_acknowledged_once_a_recovery_takes_it_from_the_model(agent, stream, moc
 
 def test_acknowledged_once_it_is_given_up_into_an_alert(agent, stream, mock):
     mock.on(OPENAI, error(400).delay(1.2))
-    env = stream.env(**servers(mock, "openai"))
-    stream.create().add()
-    agent.run_once(rc=75, env=env)
-    assert stream.held() == 1
-    agent.run_once(env={**env, "EVENT_DEADLINE_SECONDS": 1})
-    assert stream.held() == 0
+    stream.create().fill(["web"] * 3)
+    done = agent.run_once(env=stream.env(**servers(mock, "openai"), EVENT_DEADLINE_SECONDS=1))
+    assert stream.held() == 0 and done.named("chain_failed")
     action = agent.tree.action("alert-solaria-web-service_unhealthy")
     assert "chain_exhausted" in action["details"]["policy"]
 
@@ -676,7 +674,7 @@ def test_pending_entries_that_go_before_they_found_a_slot(agent, stream, mock):
     ids = stream.read_as("planner")
     with Gate(mock) as gate:
         daemon = agent.start(env=stream.env(**gate.env(LLM_CONCURRENCY=8)))
-        wait_for("a full queue", lambda: len(daemon.named("queued")) == QUEUE_MAX)
+        wait_for("a full queue", lambda: len(daemon.named("queued")) == SLOTS)
         stream.redis("XDEL", NAME, *ids[900:])
         gate.open()
         wait_for("the others", lambda: stream.held() == 0, 30)
@@ -734,7 +732,7 @@ def test_more_of_a_dead_consumer_than_find_a_slot(agent, stream, mock):
     with Gate(mock) as gate:
         daemon = agent.start(env=stream.env(**gate.env(LLM_CONCURRENCY=8)))
         wait_for("some", lambda: stream.consumers().get("planner", 0) > 0)
-        stays("no more than there is room for", lambda: stream.consumers()["planner"] <= QUEUE_MAX, 0.5)
+        stays("no more than there is room for", lambda: stream.consumers()["planner"] <= SLOTS, 0.5)
         gate.open()
         wait_services(agent, names(1200), daemon)
         stream.wait_finished(daemon)
@@ -865,7 +863,7 @@ def test_while_pending_entries_wait_for_a_slot(agent, stream, mock, how):
     stream.read_as("planner")
     with Gate(mock) as gate:
         daemon = agent.start(env=stream.env(**gate.env(LLM_CONCURRENCY=8)))
-        wait_for("a full queue", lambda: len(daemon.named("queued")) == QUEUE_MAX)
+        wait_for("a full queue", lambda: len(daemon.named("queued")) == SLOTS)
         stream.redis.all(LOST[how])
         gate.open()
         wait_services(agent, names(1000), daemon)
@@ -884,7 +882,7 @@ def test_while_no_planner_is_there(agent, stream, how):
     wait_services(agent, names(20, "before") + names(20), daemon)
     stream.wait_finished(daemon)
     # Nothing that it had seen was read again.
-    assert daemon.named("already_open", "cooldown", "duplicate") == []
+    assert daemon.named(*AGAIN) == []
 
 
 @pytest.mark.parametrize("how", ["FLUSHALL", "XGROUP DESTROY", "DEL"])
@@ -927,7 +925,7 @@ def test_the_server_is_killed_in_the_middle(agent, stream, mock):
         stream.wait_finished(daemon, 30)
         stream.add(service="later")
         stream.wait_finished(daemon, 30)
-    assert len(agent.tree.audits()) == 101 and daemon.named("duplicate", "already_open", "cooldown") == []
+    assert len(agent.tree.audits()) == 101 and daemon.named(*AGAIN) == []
 
 
 def test_the_server_is_wiped_in_the_middle(agent, stream, mock):
@@ -1156,7 +1154,7 @@ def test_the_connection_is_lost_between_proposal_and_acknowledgement(agent, redi
         proxy.release()
         stream.wait_finished(daemon, 30)
         wait_services(agent, names(50), daemon)
-        assert len(agent.tree.audits()) == 50 and daemon.named("duplicate", "already_open", "cooldown") == []
+        assert len(agent.tree.audits()) == 50 and daemon.named(*AGAIN) == []
 
 
 def test_an_answer_of_the_reader_is_lost(agent, redis):

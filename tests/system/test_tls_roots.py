@@ -1,7 +1,11 @@
-"""SSL_CERT_FILE: what may stand in it, and what is said of one that is of no use."""
+"""SSL_CERT_FILE: what may stand in it, and what is said of one that is of no use. Where it is not set: the machine's
+own bundle."""
 
 import os
+import pathlib
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -138,7 +142,7 @@ def test_a_root_that_bearssl_does_not_know_is_told(agent, certificates, tmp_path
 
 
 def test_the_distributions_bundle(agent, server):
-    """Built in already, so that nothing comes of it but that nothing is wrong with it."""
+    """There is room for all of it, and nothing is wrong with it."""
     assert grade(agent, DISTRIBUTION) == (None, 0)
     check_tls_error(failed(agent, server.url, DISTRIBUTION), NO_ROOT)
     check_tls_error(failed(agent, server.url), NO_ROOT)
@@ -187,3 +191,73 @@ def test_a_reload_reads_it_anew(agent, server, mocks, certificates, tmp_path):
     asking.reload()
     asking.event("d", NETWORK)
     assert told(asking.daemon.logs) == 2 * [("warning", str(path), "no such file")]
+
+
+# ---- The machine's own bundle -------------------------------------------------------------------
+
+
+def with_bundles(tmp_path, **bundles):
+    """A prefix for commands that find these bundles, and no others, where distributions have them."""
+    script = ["mount -t tmpfs none /etc/ssl", "mkdir -p /etc/ssl/certs"]
+    if pathlib.Path("/etc/pki").is_dir():
+        script += ["mount -t tmpfs none /etc/pki"]
+    for name, content in bundles.items():
+        (tmp_path / name).write_bytes(content)
+        script.append(f"cp '{tmp_path / name}' /etc/ssl/{'certs/ca-certificates.crt' if name == 'debian' else 'cert.pem'}")
+    prefix = ["unshare", "-m", "sh", "-c", " && ".join([*script, 'exec "$@"']), "sh"]
+    if not shutil.which("unshare") or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    return prefix
+
+
+def tls_line(agent, prefix, rc=0, **env):
+    out = agent.cmd("check", env=env, rc=rc, prefix=prefix).out
+    return re.findall(r"^ok +TLS: (\d+) root certificates built in, (.*)$", out, re.M)
+
+
+def test_the_machines_bundle(agent, server, certificates, tmp_path):
+    """It is read where a server speaks TLS, and SSL_CERT_FILE is not set."""
+    own = certificates.roots.read_bytes()
+    debian = with_bundles(tmp_path, debian=own)
+    assert probed(agent, server.url, prefix=debian)[0]
+    check_tls_error(failed(agent, server.url, prefix=with_bundles(tmp_path)), NO_ROOT)
+    (_, words), = tls_line(agent, debian, **hop_at(server.url))
+    assert words == "3 more of /etc/ssl/certs/ca-certificates.crt"
+    (_, words), = tls_line(agent, with_bundles(tmp_path, openwrt=own), **hop_at(server.url))
+    assert words == "3 more of /etc/ssl/cert.pem"
+    (_, words), = tls_line(agent, with_bundles(tmp_path), **hop_at(server.url))
+    assert words == "no bundle of the system found"
+
+
+def test_the_machines_bundle_is_left_alone(agent, server, certificates, tmp_path):
+    """Where nothing speaks TLS, and where SSL_CERT_FILE is set."""
+    prefix = with_bundles(tmp_path, debian=certificates.roots.read_bytes())
+    plain = hop_at(server.url.replace("https:", "http:"))
+    (_, words), = tls_line(agent, prefix, **plain)
+    assert words == "no server speaks TLS"
+    assert [one for one in agent.run_once(env=plain, prefix=prefix).logs if one["event"] == "roots_read"] == []
+    (_, words), = tls_line(agent, prefix, LLM_CHAIN="rules", REDIS_URL="rediss://localhost:1")
+    assert words.startswith("3 more of /etc/ssl/certs/")
+    path = tmp_path / "other.pem"
+    path.write_bytes(certificates.unknown_root.root.read_bytes())
+    (_, words), = tls_line(agent, prefix, **hop_at(server.url, path))
+    assert words == f"1 more of {path}"
+    check_tls_error(failed(agent, server.url, path, prefix=prefix), NO_ROOT)
+
+
+@pytest.mark.parametrize("name", ["empty", "garbage", "one, and that is broken"])
+def test_a_machines_bundle_of_no_use(agent, server, certificates, tmp_path, name):
+    """Nobody is told: it is not the operator's."""
+    prefix = with_bundles(tmp_path, debian=BAD[name][0](certificates.roots.read_text()))
+    assert [line["level"] for line in agent.run_once(env=hop_at(server.url), prefix=prefix).named("roots_left_out")] == []
+    assert tls_line(agent, prefix, **hop_at(server.url))[0][1] == "no bundle of the system found"
+
+
+def test_one_bad_certificate_in_the_machines_bundle(agent, server, certificates, tmp_path):
+    first, second, third = BLOCK.findall(certificates.roots.read_text())
+    prefix = with_bundles(tmp_path, debian=(broken(first) + second + third).encode())
+    assert probed(agent, server.url, prefix=prefix)[0]
+    logs = agent.run_once(env=hop_at(server.url), prefix=prefix).logs
+    (read,) = [one for one in logs if one["event"] == "roots_read"]
+    assert read["level"] == "debug" and read["left_out"].startswith("1 of 3 certificates are of no use: ")
+    assert told(logs) == []
