@@ -68,8 +68,7 @@ struct work *queue_add_next(struct queue *q, struct work *work, const struct eve
 /* Takes the piece out of the table. It and the one that waited behind it, which is returned (or
  * NULL), stay the caller's until queue_free(). */
 struct work *queue_remove(struct queue *q, struct work *work);
-/* Its chain is empty. */
-void queue_free(struct queue *q, struct work *work);
+void queue_free(struct queue *q, struct work *work); /* its chain is empty */
 
 bool queue_is_busy(const struct work *work); /* it has a slot */
 /* Is it queued, and its action perhaps written? It keeps its leader, by which that is found. */
