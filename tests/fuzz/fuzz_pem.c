@@ -40,6 +40,7 @@ static void read_all(struct pem *p, const char *bytes, size_t n, size_t piece, u
     br_sha256_init(&sha);
     p->found = see;
     p->arg = &sha;
+    p->now_ms = n % 2 == 0 ? 0 : INT64_C(1780000000000); /* dates count, or not */
     pem_init(p);
     for (size_t at = 0; at < n; at += piece)
         pem_feed(p, bytes + at, n - at < piece ? n - at : piece);

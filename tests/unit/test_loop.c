@@ -386,13 +386,15 @@ static void test_hang_up(void **state)
 static void test_watches_full(void **state)
 {
     static struct loop_watch many[LOOP_WATCHES_MAX + 1];
+    char all[LOOP_WATCHES_MAX + 1] = "";
 
     (void)state;
     for (int i = 0; i <= LOOP_WATCHES_MAX; i++) {
         many[i] = (struct loop_watch){.fd = out, .events = POLLOUT, .ready = ready, .arg = &x};
         assert_int_equal(loop_watch(&loop, &many[i]), i < LOOP_WATCHES_MAX ? 0 : -1);
     }
-    turn(-1, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+    memset(all, 'x', LOOP_WATCHES_MAX);
+    turn(-1, all);
     loop_unwatch(&loop, &many[5]);
     assert_int_equal(loop_watch(&loop, &many[LOOP_WATCHES_MAX]), 0);
     assert_ptr_equal(loop.watches[5], &many[6]);
