@@ -16,8 +16,8 @@
 #define ALIGNMENT 16 /* what malloc(3) promises */
 #define ROUND_UP(n) (((n) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT)
 
-/* 1. used is a multiple of ALIGNMENT. 2. last is where the last block's bytes begin, 0 = not known:
- * nothing can be given back. */
+/* 1. used is a multiple of ALIGNMENT. 2. last is where the newest block's bytes begin, 0 = there
+ * was none. */
 static struct {
     size_t used;
     size_t last;
@@ -64,7 +64,6 @@ void free(void *p)
     if (!is_last(p))
         return;
     heap.used = heap.last - ALIGNMENT;
-    heap.last = 0;
 }
 
 void *calloc(size_t count, size_t size)

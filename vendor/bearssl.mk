@@ -11,3 +11,6 @@ $(LIB): $(objects)
 $(LIB:.a=)/%.o: build/vendor/bearssl/src/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -DBR_RDRAND=0 -DBR_USE_URANDOM=0 -DBR_USE_UNIX_TIME=0 -w -Ibuild/vendor/bearssl/src -Ibuild/vendor/bearssl/inc -c $< -o $@
+
+# A bundle of roots goes through these two at every start, and they interpret code byte by byte.
+$(LIB:.a=)/codec/pemdec.o $(LIB:.a=)/x509/x509_decoder.o: override CFLAGS += -O2

@@ -239,9 +239,6 @@
 #define STREAMS_MAX 8                      /* names in REDIS_STREAM */
 #define STREAM_NAME_MAX 128                /* bytes of one */
 #define STREAM_ENTRIES_MAX 4096            /* unfinished entries; more wait in Redis */
-/* Keys in hand, of streams and files, up to which entries are read: a piece of work takes 5.5 KiB,
- * and in Redis other planners find what waits. */
-#define STREAM_SLOTS 48
 #define STREAM_READ_MAX 64                 /* entries a read */
 #define STREAM_BLOCK_MS 10000              /* a read waits this long for new ones */
 #define STREAM_RENEW_MS (3 * 60 * 1000)    /* what is held is claimed anew, */

@@ -346,24 +346,15 @@ static enum stream_took entry(void *ctx, struct span bytes, struct span origin, 
     return d->refusal != NULL ? STREAM_REFUSED : STREAM_ENDED;
 }
 
-static bool is_durable(const struct queue *queue, uint32_t number)
-{
-    const struct queue_entry *entry = table_at(&queue->table, number);
-
-    return !handles_empty(&entry->work->refs);
-}
-
 static unsigned free_slots(void *ctx)
 {
     const struct daemon *d = ctx;
-    const struct queue *queue = &d->planner.queue;
-    uint32_t used = 0;
 
-    if (queue->table.count >= QUEUE_DURABLE_MAX)
-        return 0;
-    for (uint32_t i = 0; i < queue->table.count && used < STREAM_SLOTS; i++)
-        used += is_durable(queue, i);
-    return STREAM_SLOTS - used;
+    uint32_t used = d->planner.queue.table.count;
+    /* Files are read again when half of it is free: entries must not take that from them. */
+    uint32_t most = d->no_slot ? QUEUE_DURABLE_MAX / 2 : QUEUE_DURABLE_MAX;
+
+    return used < most ? most - used : 0;
 }
 
 const struct redis_stream_ops glue_stream_ops = {

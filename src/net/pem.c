@@ -63,7 +63,7 @@ static bool has_ended(const struct pem *p)
 {
     const br_x509_decoder_context *c = &p->certificate;
 
-    return p->now_ms != 0 && cert_time_ms(c->notafter_days, c->notafter_seconds) < p->now_ms;
+    return cert_time_ms(c->notafter_days, c->notafter_seconds) < p->now_ms;
 }
 
 /* What is wrong with a certificate that was read; NULL: nothing. */

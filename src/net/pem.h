@@ -14,7 +14,7 @@ struct pem {
      * here, no more is taken. */
     bool (*found)(void *arg, const br_x509_trust_anchor *anchor);
     void *arg;
-    int64_t now_ms; /* what has ended by then is bad; 0: dates do not count */
+    int64_t now_ms; /* what has ended by then is bad; 0: nothing has */
     bool stopped;
     unsigned good;
     unsigned bad;

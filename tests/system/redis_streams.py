@@ -20,7 +20,7 @@ from steps import proposal
 
 NAME = "homelab:events"
 GROUP = "planner"
-SLOTS = 48  # keys in hand that came by a stream or file, up to which a stream is read
+SLOTS = 512  # keys in hand that came by a stream or file
 ENTRIES_MAX = 4096  # unfinished entries
 IDLE = 600000  # ms; so long nobody has claimed anew what a dead planner holds
 

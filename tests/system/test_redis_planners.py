@@ -101,8 +101,8 @@ def test_a_claims_owner_is_killed_while_its_model_thinks(program, tmp_path, redi
     with Gate(mock) as gate, planners(program, tmp_path, redis, 2, REDIS_STREAM=NAME, **gate.env(**SMALL_CLAIMS)) as (one, two):
         first = one.start()
         stream.wait_read(first)
-        stream.fill(names(100, "read"))
-        wait_for("all", lambda: stream.held() == 100)
+        stream.fill(names(40, "read"))
+        wait_for("all", lambda: stream.held() == 40)
         wait_subscribed(redis)
         publish(redis, ["heard"])  # by one alone, by now
         gate.wait()
@@ -114,12 +114,12 @@ def test_a_claims_owner_is_killed_while_its_model_thinks(program, tmp_path, redi
         second = two.start(env={"LLM_CHAIN": "rules"})
         wait_subscribed(redis)
         publish(redis, ["heard"])
-        wait_for("the others", lambda: len(services(two)) >= 100)
+        wait_for("the others", lambda: len(services(two)) >= 40)
         assert not set(service_of(claimed)) & set(services(two)), "claimed by a planner that may still live"
         assert redis("PTTL", claimed[0]) <= 18000
-        wait_for("the claimed one", lambda: len(services(two)) == 101, 25)
+        wait_for("the claimed one", lambda: len(services(two)) == 41, 25)
         stream.wait_finished(second)
-        assert services(two) == sorted([*names(100, "read"), "heard"]) and one.tree.actions() == {}
+        assert services(two) == sorted([*names(40, "read"), "heard"]) and one.tree.actions() == {}
 
 
 def test_a_planner_stands_still_for_longer_than_its_claim_lasts(program, tmp_path, redis, mock):
@@ -167,13 +167,13 @@ def test_all_of_them_lose_the_server_and_its_data(program, tmp_path, redis, mock
     stream = Stream(redis)
     with Gate(mock) as gate, planners(program, tmp_path, redis, 3, REDIS_STREAM=NAME, **gate.env(LLM_CONCURRENCY=4)) as agents:
         started(agents, stream)
-        before, after = names(300, "before"), names(300, "after")
+        before, after = names(120, "before"), names(300, "after")
         stream.fill(before)
-        wait_for("all", lambda: stream.held() == 300)
+        wait_for("all", lambda: stream.held() == 120)
         redis.all([("MULTI",), ("FLUSHALL",), *(stream.command(service=service) for service in after), ("EXEC",)])
         gate.open()
-        wait_for("all", lambda: count_of(*agents) >= 600, 40)
+        wait_for("all", lambda: count_of(*agents) >= 420, 40)
         stream.wait_finished()
         exactly_once(agents, [*before, *after])
-        assert len(mock.requests) == 600 and redis("XINFO", "GROUPS", NAME)[0][1] == GROUP
-        stays("quiet", lambda: count_of(*agents) == 600, 0.3)
+        assert len(mock.requests) == 420 and redis("XINFO", "GROUPS", NAME)[0][1] == GROUP
+        stays("quiet", lambda: count_of(*agents) == 420, 0.3)

@@ -804,32 +804,29 @@ static void test_entry(void **state)
 static void test_free_slots(void **state)
 {
     static const struct {
-        uint32_t pieces, durable;
+        uint32_t used;
+        bool no_slot;
         unsigned free;
     } cases[] = {
-        {0, 0, STREAM_SLOTS},
-        {1, 1, STREAM_SLOTS - 1},
-        {STREAM_SLOTS, 0, STREAM_SLOTS},
-        {STREAM_SLOTS + 1, STREAM_SLOTS - 1, 1},
-        {STREAM_SLOTS, STREAM_SLOTS, 0},
-        {STREAM_SLOTS + 1, STREAM_SLOTS + 1, 0},
-        {QUEUE_DURABLE_MAX - 1, 0, STREAM_SLOTS},
-        {QUEUE_DURABLE_MAX, 0, 0},
-        {QUEUE_MAX, QUEUE_DURABLE_MAX, 0},
+        {0, false, QUEUE_DURABLE_MAX},
+        {QUEUE_DURABLE_MAX - 1, false, 1},
+        {QUEUE_DURABLE_MAX, false, 0},
+        {QUEUE_MAX, false, 0},
+        {0, true, QUEUE_DURABLE_MAX / 2},
+        {QUEUE_DURABLE_MAX / 2 - 1, true, 1},
+        {QUEUE_DURABLE_MAX / 2, true, 0},
+        {QUEUE_DURABLE_MAX - 1, true, 0},
+        {QUEUE_MAX, true, 0},
     };
-    struct queue *queue = &d.planner.queue;
 
     (void)state;
-    queue_init(queue);
     for (size_t i = 0; i < COUNT(cases); i++) {
-        queue->table.count = cases[i].pieces;
-        for (uint32_t n = 0; n < cases[i].pieces; n++) {
-            queue->entries[n].work = &queue->works[n];
-            queue->works[n].refs.first = n + cases[i].durable >= cases[i].pieces;
-        }
+        d.planner.queue.table.count = cases[i].used;
+        d.no_slot = cases[i].no_slot;
         assert_int_equal(glue_stream_ops.free_slots(&d), cases[i].free);
     }
-    queue_init(queue);
+    d.planner.queue.table.count = 0;
+    d.no_slot = false;
 }
 
 /* Each source hears of its own, by the whole handle. */
