@@ -229,6 +229,7 @@ def test_a_name_that_is_not_there_yet(agent, network):
         files_work(agent, daemon)
         names.on("redis.lan", addresses("127.0.0.1"))
         works(agent, redis, daemon)
+        wait_for("both", lambda: len(changes(daemon)) >= 4)
         assert len(changes(daemon)) == 4, changes(daemon)
 
 
