@@ -10,6 +10,7 @@ entries stand on.
 
 import collections
 import json
+import signal
 import threading
 
 from agent import WAIT, fault, wait_for
@@ -71,6 +72,14 @@ class Stream:
 
     def held(self):
         return self.redis("XPENDING", self.name, GROUP)[0]
+
+    def wait_in_hand(self, daemon, count):
+        """The planner has them: a server that holds them for it may be killed before it says so."""
+        def told():
+            daemon.send(signal.SIGUSR1)
+            lines = daemon.named("status")
+            return bool(lines) and lines[-1]["stream_entries"] == count
+        wait_for(f"{count} entries in hand", told)
 
     def holds(self, consumer=None):
         """{id: (consumer, idle, deliveries)}"""
