@@ -18,6 +18,7 @@
 #define EVENT_DEPTH_MAX 16     /* nesting of its JSON */
 #define EVENT_MESSAGE_MAX 1024 /* bytes of its message that we keep */
 #define EVENT_DETAILS_MAX 2048 /* bytes of its details that we keep */
+#define EVENT_TIMESTAMP_MAX 63 /* bytes of its time's own text; what is longer is written anew */
 #define CORRELATION_MAX 192    /* bytes; one made from "node/file:offset" is shortened by hash */
 #define EVENT_AGE_FLOOR_MS INT64_C(1577836800000)      /* 2020-01-01: an older stamp is no clock */
 #define EVENT_AHEAD_MAX_MS (24 * 3600 * INT64_C(1000)) /* so far ahead is no clock either */
@@ -35,14 +36,24 @@
 #define ACTION_DEPTH_MAX 32 /* of its JSON: an event's details lie two levels deeper */
 #define ACTION_TIME_MAX_S INT64_C(253402300799) /* the end of year 9999: later is no time */
 
+/* Audit events that a killed planner owes. */
+#define AUDIT_MEND_S (24 * 3600) /* a disk may have been full for hours before it was killed */
+#define AUDITS_MENDED_MAX 64     /* a pass: each is synced, and many more are not owed in truth */
+
 /* The planner's tables, entries. */
 #define COOLDOWNS_MAX 1024
-#define QUEUE_MAX 768 /* keys with work open at once, */
+#define COOLDOWN_KEYS_BYTES 49152 /* of all their keys: 48 each; real ones have 10 to 40 */
+#define QUEUE_MAX 768             /* keys with work open at once, */
 #define QUEUE_DURABLE_MAX                                                                          \
-    512                  /* for what can be read again: messages find a slot beside a backlog */
-#define QUEUE_SLOTS 2048 /* a power of two, at least twice QUEUE_MAX */
-#define WORK_MAX 896     /* the queue, and events that wait behind one of their key */
+    512              /* for what can be read again: messages find a slot beside a backlog */
+#define WORK_MAX 896 /* the queue, and events that wait behind one of their key */
+/* The events of this work, in blocks as their texts need them: a real one has four to fifteen, the
+ * largest 134. What can be read again leaves some for what cannot. */
+#define EVENT_BLOCK_BYTES 30 /* and two for the next one's number */
+#define EVENT_BLOCKS_MAX 8192
+#define EVENT_BLOCKS_DURABLE_MAX 6144 /* 512 keys of 350 bytes */
 #define DEPLOYMENTS_MAX 128
+#define DEPLOYMENT_KEYS_BYTES 8192 /* of all their keys, 64 each */
 #define RECOVERIES_MAX 2048
 #define DECISIONS_KEPT 20 /* in the status file */
 

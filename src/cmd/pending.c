@@ -266,7 +266,7 @@ int pending_command(const struct command *self, int argc, char **argv)
         code = command_open(self, &config, &tree);
     if (code != 0)
         return code;
-    if (actions_each(&tree, ACTION_PENDING, take_row, NULL) != 0)
+    if (actions_each(&tree, ACTION_PENDING, 0, take_row, NULL) != 0)
         return command_fail(self, command_code(errno), "actions/pending", log_errno(errno));
     /* Who sees none for want of a permission must not think that there is none. */
     if (list.unread > 0 && list.count == 0)

@@ -58,7 +58,7 @@ static int find(const struct command *self, const struct tree *tree, struct sear
 
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         struct search s = {.wanted = result->wanted};
-        if (actions_each(tree, order[i], match, &s) != 0)
+        if (actions_each(tree, order[i], 0, match, &s) != 0)
             return command_fail(self, command_code(errno), actions_dir(order[i]), log_errno(errno));
         if (s.found == 0 || (have && !s.whole))
             continue;

@@ -8,6 +8,7 @@
 #include "daemon/privileges.h"
 #include "daemon/saving.h"
 #include "daemon/version.h"
+#include "store/heartbeat.h"
 #include "store/lock.h"
 
 #include <errno.h>
@@ -170,8 +171,8 @@ static void log_status(const struct daemon *d)
     const uint64_t *counts = d->planner.counts;
 
     LOG(LOG_INFO, "status", LOG_INT("uptime_s", (d->loop.now.wall_ms - d->started_ms) / 1000),
-        LOG_INT("queued_keys", d->planner.queue.table.count),
-        LOG_INT("unfinished", files->unfinished), LOG_INT("read", (int64_t)files->files),
+        LOG_INT("queued_keys", d->planner.queue.count), LOG_INT("unfinished", files->unfinished),
+        LOG_INT("read", (int64_t)files->files),
         LOG_INT("proposed", (int64_t)counts[OUTCOME_PROPOSED]),
         LOG_INT("ignored", (int64_t)counts[OUTCOME_IGNORED]),
         LOG_INT("refused", (int64_t)(counts[OUTCOME_REFUSED] + d->unreadable)),
@@ -206,8 +207,7 @@ static bool is_over(const struct daemon *d)
 /* The tree is read once more for what found no slot: worth while only for many free ones. */
 static bool is_time_to_retry(const struct daemon *d)
 {
-    return d->no_slot && d->ended != d->no_slot_ended &&
-           d->planner.queue.table.count <= QUEUE_DURABLE_MAX / 2;
+    return d->no_slot && d->ended != d->no_slot_ended && queue_room(&d->planner.queue, true) > 0;
 }
 
 /* Are events to come that may be older than those in the queue? */
@@ -318,6 +318,7 @@ static int open_tree(struct daemon *d, char *why)
     tree_close(root);
     if (tree_prepare(&d->tree, &failed) != 0)
         return fail_at(why, &d->tree, failed, errno);
+    d->before_ms = heartbeat_last(&d->tree);
     if (d->options->user != NULL) {
         int code = privileges_drop(&d->tree, d->options->user, why, DAEMON_WHY_MAX);
         if (code != 0)
@@ -394,7 +395,8 @@ static int finish(struct daemon *d, int result)
     planner_stop(&d->planner);
     bus_farewell(d);
     bool saved = saving_all(d, false);
-    bool unfinished = files_unfinished() || files_counts()->error != 0 || bus_unfinished();
+    bool unfinished = files_unfinished() || files_counts()->error != 0 || bus_unfinished() ||
+                      d->faults.of[FAULT_MEND].error != 0;
 
     LOG(saved ? LOG_INFO : LOG_WARNING, "stopped",
         LOG_STR("reason", stop_reason(d, result, unfinished)),

@@ -11,6 +11,8 @@ const char *faults_text(enum fault_kind kind)
         return "read actions";
     case FAULT_AUDIT:
         return "write the audit event";
+    case FAULT_MEND:
+        return "write missing audit events";
     case FAULT_EVENTS:
         return "read events";
     case FAULT_STATE:

@@ -10,6 +10,7 @@ enum fault_kind {
     FAULT_PROPOSE,   /* writing an action */
     FAULT_LOOK,      /* reading actions */
     FAULT_AUDIT,     /* writing an audit event */
+    FAULT_MEND,      /* writing those that a killed planner owes */
     FAULT_EVENTS,    /* reading the event tree */
     FAULT_STATE,     /* saving cooldowns and progress */
     FAULT_STATUS,    /* writing the status file */

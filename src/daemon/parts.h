@@ -26,6 +26,7 @@ struct daemon {
     struct loop_timer save_timer;
     struct loop_timer status_timer;
     struct loop_timer beat_timer;
+    struct loop_timer mend_timer;
     int lock;
     int stop_signal; /* 0 = none came */
     bool reload;     /* SIGHUP came */
@@ -37,6 +38,7 @@ struct daemon {
     uint64_t ended;          /* events that came to their end */
     uint64_t unreadable;     /* files, messages, entries refused before they could be events */
     int64_t started_ms;      /* wall clock */
+    int64_t before_ms;       /* wall clock: the last heartbeat before the start */
     int64_t beat_ms;         /* boot clock: the last heartbeat */
     int64_t status_saved_ms; /* boot clock */
 };

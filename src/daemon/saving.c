@@ -5,6 +5,7 @@
 #include "daemon/parts.h"
 #include "daemon/report.h"
 #include "source/files.h"
+#include "store/audit.h"
 #include "store/budget.h"
 #include "store/heartbeat.h"
 #include "store/state.h"
@@ -46,12 +47,12 @@ typedef void write_entry(const struct daemon *d, struct buf *line, const void *e
 static void write_cooldown(const struct daemon *d, struct buf *line, const void *entry)
 {
     if (cooldown_in_force(entry, d->planner.settings.cooldown_ms, d->loop.now.boot_ms))
-        cooldown_save(line, entry, d->loop.now);
+        cooldown_save(line, &d->planner.cooldowns, entry, d->loop.now);
 }
 
 static void write_deployment(const struct daemon *d, struct buf *line, const void *entry)
 {
-    deployment_save(line, entry, d->loop.now);
+    deployment_save(line, &d->planner.deployments, entry, d->loop.now);
 }
 
 static int save_table(struct daemon *d, const char *name, const struct table *table,
@@ -279,6 +280,19 @@ static bool beat_is_near(const struct daemon *d)
            d->loop.now.boot_ms - d->beat_ms > period - SCAN_PERIOD_MS;
 }
 
+/* ---- Audit events ---- */
+
+/* Again, until all that is missing could be written. */
+static void mend_due(struct loop *loop, void *arg)
+{
+    struct daemon *d = arg;
+    int error = audit_mend(&d->tree, d->planner.settings.node_name, d->before_ms / 1000);
+
+    faults_tried(&d->faults, FAULT_MEND, error, loop->now.wall_ms);
+    if (error != 0)
+        arm(d, &d->mend_timer, WRITE_RETRY_MS);
+}
+
 /* ---- All ---- */
 
 void saving_init(struct daemon *d)
@@ -286,6 +300,7 @@ void saving_init(struct daemon *d)
     d->save_timer = (struct loop_timer){.due = save_due, .arg = d};
     d->status_timer = (struct loop_timer){.due = status_due, .arg = d};
     d->beat_timer = (struct loop_timer){.due = beat_due, .arg = d};
+    d->mend_timer = (struct loop_timer){.due = mend_due, .arg = d};
 }
 
 void saving_soon(struct daemon *d)
@@ -311,6 +326,7 @@ void saving_look(struct daemon *d)
 
 void saving_begin(struct daemon *d)
 {
+    mend_due(&d->loop, d);
     if (!save_status(d, true))
         arm(d, &d->status_timer, WRITE_RETRY_MS);
     saving_beat(d);

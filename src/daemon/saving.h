@@ -19,7 +19,8 @@ void saving_status(struct daemon *d);
 /* After each turn of the loop: what has changed, is the heartbeat due? */
 void saving_look(struct daemon *d);
 
-/* The start: a first status, made while there is room for it, then a first heartbeat. */
+/* The start: what a killed planner owes, a first status, made while there is room for it, then a
+ * first heartbeat. */
 void saving_begin(struct daemon *d);
 void saving_beat(struct daemon *d);
 /* After a failure: a directory of ours was removed or replaced under us (error is ENOENT), and is

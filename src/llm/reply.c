@@ -11,7 +11,7 @@
 
 /* ---- Refusals ---- */
 
-/* CONTRACTS, section 7; in small letters, with plain apostrophes. Each begins where a word begins:
+/* As the home lab has them; in small letters, with plain apostrophes. Each begins where a word begins:
  * "the API cannot" is no refusal. */
 static const struct {
     const char *text;

@@ -274,7 +274,16 @@ unsigned actions_present(const struct tree *tree, enum action_place place, const
     return found;
 }
 
-int actions_each(const struct tree *tree, enum action_place place,
+/* Costs far less than reading it. What cannot be told is looked at. */
+static bool is_older(int dir, const char *name, int64_t since_s)
+{
+    struct stat st;
+
+    return since_s > 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_mtim.tv_sec < since_s;
+}
+
+int actions_each(const struct tree *tree, enum action_place place, int64_t since_s,
                  int (*each)(void *arg, const char *name, enum action_look look,
                              const struct action_facts *facts),
                  void *arg)
@@ -294,7 +303,7 @@ int actions_each(const struct tree *tree, enum action_place place,
     }
     while (result == 0 && (result = dir_next(&d, &entry)) == 1) {
         result = 0;
-        if (id_of(entry.name, place, id) != 0)
+        if (id_of(entry.name, place, id) != 0 || is_older(dir, entry.name, since_s))
             continue;
         enum action_look look =
             id[0] == '\0' ? ACTION_FOREIGN : look_at(dir, entry.name, id, &facts);

@@ -21,8 +21,7 @@ enum action_place {
 };
 #define ACTION_CLAIM_PREFIX ".claim-" /* no .json at its end: nobody takes it for an action */
 
-/* What we read of an action file, untrusted. What is absent, or no string, number or boolean where
- * one belongs, is "" or 0; what is too long is cut. */
+/* What we read of an action file, untrusted. Absent or of another type: "" or 0. Too long: cut. */
 struct action_facts {
     char id[ACTION_ID_MAX + 1];
     char node[NAME_MAX_BYTES + 1];
@@ -61,10 +60,11 @@ enum action_look actions_parse(struct span bytes, const char *id, struct action_
 enum file_result actions_put(const struct tree *tree, const char *id, struct span body);
 int actions_settle(const struct tree *tree);
 
-/* Calls each for every *.json of a place (ACTION_CLAIMED: the claims' dot names), in the order of
- * the directory; facts is NULL for ACTION_FOREIGN and ACTION_FAULT. Stops where each returns
- * non-zero, and returns that. -1 with errno where the directory cannot be read (absent = empty). */
-int actions_each(const struct tree *tree, enum action_place place,
+/* Calls each for every *.json of a place (ACTION_CLAIMED: the claims' dot names) written since_s
+ * (Unix seconds; 0 = ever) or later; facts is NULL for ACTION_FOREIGN and ACTION_FAULT. Stops where
+ * each returns non-zero, and returns that. -1: errno, the directory cannot be read (absent =
+ * empty). */
+int actions_each(const struct tree *tree, enum action_place place, int64_t since_s,
                  int (*each)(void *arg, const char *name, enum action_look look,
                              const struct action_facts *facts),
                  void *arg);

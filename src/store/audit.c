@@ -1,7 +1,9 @@
 #include "store/audit.h"
 
+#include "store/actions.h"
 #include "store/tree.h"
 
+#include "base/dir.h"
 #include "base/file.h"
 #include "base/json_write.h"
 #include "base/limits.h"
@@ -10,21 +12,19 @@
 #include "base/timestamp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #define AUDIT_HASH_CHARS 8       /* of SHA-256: tells actions of one second apart */
 #define AUDIT_BYTES_MAX 16384    /* every field at its longest, each byte escaped */
 #define AUDIT_CONFIDENCE_MAX 1e9 /* any number will do: rules.c judged it */
 
-struct place {
-    char date[TIMESTAMP_DATE_SIZE];
-    char node[NAME_MAX_BYTES + 1];
-    char dir[sizeof(TREE_EVENTS) + TIMESTAMP_DATE_SIZE + NAME_MAX_BYTES + 1];
-    char id[FILE_NAME_MAX + 1];
-    char file[FILE_NAME_MAX + 1];
-};
+static const char suffix[] = ".json";
 
-/* As CONTRACTS, section 3, has it for names that become file names. */
+/* "events/<date>", which a path begins with. */
+#define DAY_LEN (sizeof(TREE_EVENTS) + TIMESTAMP_DATE_SIZE - 1)
+
+/* In a file's name all but [A-Za-z0-9._-] becomes _, and a leading dot or dash too. */
 static int sanitize(char out[NAME_MAX_BYTES + 1], const char *name)
 {
     struct span s = span_of(name);
@@ -40,38 +40,50 @@ static int sanitize(char out[NAME_MAX_BYTES + 1], const char *name)
     return 0;
 }
 
-static int find_place(struct place *place, const struct audit *audit)
+void audit_of(struct audit *out, const struct action_facts *facts, const char *node_name)
+{
+    *out = (struct audit){
+        .node_name = node_name,
+        .created_at = facts->created_at,
+        .action_id = facts->id,
+        .correlation_id = facts->correlation_id,
+        .action = facts->action,
+        .target_node = facts->node,
+        .target_service = facts->service,
+        .model = facts->model,
+        .confidence = facts->confidence,
+        .requires_human = facts->requires_human,
+    };
+}
+
+/* Where this node's planner has it: events/<date>/<node>/evt-<node>-... 0, or -1. */
+static int find_path(char path[PATH_LEN_MAX], const struct audit *audit, const char *node_name)
 {
     const struct span parts[] = {span_of(audit->action_id), span_of(audit->correlation_id)};
+    char date[TIMESTAMP_DATE_SIZE];
+    char node[NAME_MAX_BYTES + 1];
     char hash[AUDIT_HASH_CHARS + 1];
     struct buf b;
 
     if (audit->created_at < 0 || audit->created_at > ACTION_TIME_MAX_S)
         return -1;
-    if (sanitize(place->node, audit->node_name) != 0)
+    if (sanitize(node, node_name) != 0)
         return -1;
-    timestamp_date(place->date, audit->created_at * 1000);
+    timestamp_date(date, audit->created_at * 1000);
     sha256_hex(hash, AUDIT_HASH_CHARS, parts, sizeof(parts) / sizeof(parts[0]));
 
-    buf_init(&b, place->dir, sizeof(place->dir));
+    buf_init(&b, path, PATH_LEN_MAX);
     buf_str(&b, TREE_EVENTS "/");
-    buf_str(&b, place->date);
+    buf_str(&b, date);
     buf_char(&b, '/');
-    buf_str(&b, place->node);
-    if (buf_text(&b) == NULL)
-        return -1;
-    buf_init(&b, place->id, sizeof(place->id));
-    buf_str(&b, "evt-");
-    buf_str(&b, place->node);
+    buf_str(&b, node);
+    buf_str(&b, "/evt-");
+    buf_str(&b, node);
     buf_char(&b, '-');
     buf_int(&b, audit->created_at * 1000);
     buf_char(&b, '-');
     buf_str(&b, hash);
-    if (buf_text(&b) == NULL)
-        return -1;
-    buf_init(&b, place->file, sizeof(place->file));
-    buf_str(&b, place->id);
-    buf_str(&b, ".json");
+    buf_str(&b, suffix);
     return buf_text(&b) != NULL ? 0 : -1;
 }
 
@@ -95,7 +107,7 @@ static void write_payload(struct json_write *w, const struct audit *audit)
     json_write_end_object(w);
 }
 
-static void write_event(struct buf *b, const struct place *place, const struct audit *audit)
+static void write_event(struct buf *b, struct span id, const struct audit *audit)
 {
     char timestamp[TIMESTAMP_SIZE];
     struct json_write w;
@@ -111,7 +123,7 @@ static void write_event(struct buf *b, const struct place *place, const struct a
     json_write_str(&w, "source", "planner-agent");
     json_write_str(&w, "service", audit->target_service);
     json_write_str(&w, "correlation_id", audit->correlation_id);
-    json_write_str(&w, "id", place->id);
+    json_write_span(&w, "id", id);
     write_payload(&w, audit);
     json_write_end_object(&w);
     buf_char(b, '\n');
@@ -148,27 +160,94 @@ static void sweep_once(int dir, const char *path)
 int audit_put(const struct tree *tree, const struct audit *audit)
 {
     char storage[AUDIT_BYTES_MAX];
-    struct place place;
+    char path[PATH_LEN_MAX];
     struct buf b;
 
-    if (find_place(&place, audit) != 0) {
+    if (find_path(path, audit, audit->node_name) != 0) {
         errno = EINVAL;
         return -1;
     }
+    char *file = strrchr(path, '/');
+    *file++ = '\0';
     buf_init(&b, storage, sizeof(storage));
-    write_event(&b, &place, audit);
+    write_event(&b, (struct span){file, strlen(file) - (sizeof(suffix) - 1)}, audit);
     if (buf_done(&b) != 0) {
         errno = EMSGSIZE;
         return -1;
     }
-    int dir = open_made(tree, place.dir);
+    int dir = open_made(tree, path);
     if (dir < 0)
         return -1;
-    sweep_once(dir, place.dir);
-    enum file_result result = file_put(dir, place.file, buf_view(&b), 0644, false);
+    sweep_once(dir, path);
+    enum file_result result = file_put(dir, file, buf_view(&b), 0644, false);
     int done = result == FILE_OK ? 0 : -1;
     if (result == FILE_EXISTS) /* perhaps by a process that was killed before it was durable */
         done = tree_sync(dir);
     tree_close(dir);
     return done;
+}
+
+/* ---- What a killed planner owes ---- */
+
+struct mending {
+    const struct tree *tree;
+    const char *node_name;
+    int64_t since_s;
+    int left; /* so many more may be written */
+};
+
+/* Under our own name, or any other's. What cannot be looked at is taken for missing: writing it
+ * tells what is wrong. */
+static bool stands(const struct tree *tree, const struct audit *audit)
+{
+    char path[PATH_LEN_MAX];
+    struct dir_entry entry = {.name = audit->node_name};
+    struct stat st;
+    struct dir d;
+    bool found;
+
+    if (find_path(path, audit, entry.name) != 0)
+        return false;
+    path[DAY_LEN] = '\0';
+    d.fd = tree_open(tree, path);
+    dir_rewind(&d);
+    do
+        found = find_path(path, audit, entry.name) == 0 &&
+                fstatat(d.fd, path + DAY_LEN + 1, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    while (!found && dir_next(&d, &entry) == 1);
+    dir_close(&d);
+    return found;
+}
+
+static int mend(void *arg, const char *name, enum action_look look,
+                const struct action_facts *facts)
+{
+    struct mending *m = arg;
+    struct audit audit;
+
+    (void)name;
+    (void)look;
+    if (facts == NULL || !facts->ours || facts->created_at < m->since_s ||
+        facts->created_at > m->since_s + 2 * AUDIT_MEND_S)
+        return 0;
+    audit_of(&audit, facts, m->node_name);
+    if (stands(m->tree, &audit))
+        return 0;
+    errno = EAGAIN;
+    /* The action comes first, after a power cut too. */
+    if (m->left-- > 0 && actions_settle(m->tree) == 0 && audit_put(m->tree, &audit) == 0)
+        return 0;
+    return errno;
+}
+
+int audit_mend(const struct tree *tree, const char *node_name, int64_t last_s)
+{
+    struct mending m = {tree, node_name, last_s - AUDIT_MEND_S, AUDITS_MENDED_MAX};
+    int error = 0;
+
+    /* In the order in which actions move on: none slips past. A directory that cannot be read is
+     * told of by who looks for open actions there. */
+    for (enum action_place place = ACTION_PENDING; place <= ACTION_RUNNING && error <= 0; place++)
+        error = actions_each(tree, place, m.since_s, mend, &m);
+    return error > 0 ? error : 0;
 }

@@ -1,11 +1,13 @@
 #ifndef STORE_AUDIT_H
 #define STORE_AUDIT_H
 /* The audit event: one file a proposal, whose name follows from the action, so that writing it
- * twice is harmless. Layout and name: CONTRACTS, "Audit event out". */
+ * twice is harmless: events/<UTC date of the action's created_at>/<node>/
+ * evt-<node>-<created_at in ms>-<8 hex of SHA-256 of action_id, NUL, correlation_id>.json */
 
 #include <stdbool.h>
 #include <stdint.h>
 
+struct action_facts;
 struct tree;
 
 struct audit {
@@ -21,7 +23,19 @@ struct audit {
     bool requires_human;
 };
 
+/* Of an action that was read; node_name as in struct audit. It points into facts. */
+void audit_of(struct audit *out, const struct action_facts *facts, const char *node_name);
+
 /* Durable when it returns 0 (also where the file was there already); -1 with errno. */
 int audit_put(const struct tree *tree, const struct audit *audit);
+
+/* A planner that is killed between an action and its audit event owes that: a message of which the
+ * action was made does not come again. Writes what is missing of the actions in pending/, approved/
+ * and running/ that planner-agent proposed, created within AUDIT_MEND_S of last_s (Unix seconds:
+ * the last sign of life of the planner before, by its clock); of older ones somebody may have
+ * tidied it up. What stands under another node's name is not missing: the tree may have been
+ * another planner's, or NODE_NAME another. 0, or the errno of what could not be written, EAGAIN
+ * where more than AUDITS_MENDED_MAX were missing; the rest is left for the next call then. */
+int audit_mend(const struct tree *tree, const char *node_name, int64_t last_s);
 
 #endif

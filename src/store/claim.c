@@ -184,7 +184,7 @@ int claim_resolve_all(const struct tree *tree, int pending)
 {
     struct resolving r = {.tree = tree, .pending = pending};
 
-    if (actions_each(tree, ACTION_CLAIMED, resolve_one, &r) != 0)
+    if (actions_each(tree, ACTION_CLAIMED, 0, resolve_one, &r) != 0)
         return -1;
     if (r.error == 0)
         return r.resolved;

@@ -7,13 +7,14 @@ to an action, so that a second proposal for a fault shows, though its action has
 import collections
 import json
 import random
+import signal
 import threading
 import time
 
 import pytest
 
-from agent import check_logs, fault, wait_for
-from redis_peers import planners, wait_subscribed
+from agent import WAIT, check_logs, fault, wait_for
+from redis_peers import bus, planners, wait_subscribed
 from redis_streams import NAME, Stream, count_of, exactly_once, names
 from test_random_kills import Executor
 
@@ -30,14 +31,12 @@ def audited(agent):
     return collections.Counter(event["payload"]["target_service"] for event in agent.tree.audits(agent.env["NODE_NAME"]).values())
 
 
-def proposed_once(agent, wanted, unaudited=0):
-    """unaudited: so many may have been killed between action and audit event, and then have been lost
-    with the server's data, which would have brought them back."""
+def proposed_once(agent, wanted):
     found, there = audited(agent), in_tree(agent)
     lost, twice = sorted(set(wanted) - there), sorted(one for one, count in found.items() if count > 1)
     assert lost == [], f"never proposed: {len(lost)} {lost[:20]}"
     assert twice == [], f"proposed twice: {len(twice)} {twice[:20]}"
-    assert there == set(wanted) and set(found) <= there and len(there) - len(found) <= unaudited
+    assert there == set(wanted) and set(found) == there
     assert agent.tree.dot_files() == []
     assert not any("damaged" in path.name for path in agent.tree.state.iterdir())
 
@@ -52,6 +51,26 @@ def killed_soon(agent, dice, env, most=0.5):
 def in_tree(agent):
     return {path.stem.rpartition("-")[2] for place in ("pending", "completed")
             for path in (agent.tree.path / "actions" / place).glob("*.json")}
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_killed_between_an_action_and_its_audit_event_of_a_message_that_never_comes_again(agent, redis, approved):
+    """The first directory that it makes is the audit event's."""
+    agent.run_once()
+    daemon = agent.start(env=bus(redis), prefix=["strace", "-f", "-o", "/dev/null", "-e", "trace=mkdir,mkdirat",
+                                                 "-e", "inject=mkdir,mkdirat:signal=KILL:when=1"])
+    daemon.expected_rc = (-signal.SIGKILL,)
+    wait_subscribed(redis)
+    redis("PUBLISH", "health_events", json.dumps(fault()))
+    daemon.process.wait(WAIT)
+    action = agent.tree.action()
+    assert agent.tree.audits() == {}
+    if approved:
+        agent.cmd("approve", action["action_id"])
+    agent.start(env=bus(redis))
+    (_, event), = agent.tree.audits().items()
+    assert event["payload"]["action_id"] == action["action_id"] and event["correlation_id"] == action["correlation_id"]
+    assert agent.tree.dot_files() == []
 
 
 @pytest.mark.parametrize("lost_while", ["dead", "running"])
@@ -90,7 +109,7 @@ def test_killed_at_random_and_the_server_loses_its_data_once(agent, stream, lost
     stream.wait_finished(daemon, 40)
     daemon.stop()
     assert stream.held() == 0 and stream.buried() == []
-    proposed_once(agent, wanted, unaudited=1)
+    proposed_once(agent, wanted)
     assert len(agent.tree.actions()) == len(wanted)
 
 
@@ -158,6 +177,6 @@ def test_one_of_three_is_killed_at_random(program, tmp_path, redis, seed):
         wait_for("all", lambda: count_of(*agents) >= 3200, 40)
         wait_for("the end of all claims", lambda: not [
             value for value in redis("MGET", *redis("KEYS", "planner:cooldown:*")) if value and value.startswith("claim:")], 30)
-        exactly_once(agents, [*heard, *read], unaudited=heard)
+        exactly_once(agents, [*heard, *read])
         assert all(agent.tree.actions() for agent in agents)
         assert [agent for agent in agents if agent.tree.dot_files()] == []

@@ -1,10 +1,12 @@
 """CONTRACTS, section 6: the audit event."""
 
+import json
+import os
 import time
 
 import pytest
 
-from agent import iso, sha256, utc_day
+from agent import iso, sha256, utc_day, wait_for
 
 
 def test_name_place_and_content(agent, tree):
@@ -87,3 +89,142 @@ def test_its_day_is_that_of_the_action_not_of_the_event(agent, tree, offset):
     agent.run_once()
     created = tree.action()["created_at"]
     assert [path.parent.parent.name for path in tree.audits()] == [time.strftime("%Y-%m-%d", time.gmtime(created))]
+
+
+# ---- What a killed planner owes ------------------------------------------------------------------
+#
+# Its event was a message, or was read to its end: nobody brings it again.
+
+
+ID = "container-restart-solaria-web"
+DAY = 86400
+
+
+def owed(agent, tree, **members):
+    """An action whose audit event is missing, and the place of that."""
+    tree.event(correlation_id="corr-1", **members)
+    agent.run_once()
+    audit, = tree.audits()
+    content = audit.read_bytes()
+    audit.unlink()
+    return audit, content
+
+
+@pytest.mark.parametrize("place", ["pending", "approved", "running"])
+def test_what_is_missing_is_written_at_the_next_start(agent, tree, place):
+    audit, content = owed(agent, tree)
+    if place != "pending":
+        agent.cmd("approve", ID)
+    if place == "running":
+        tree.move_action(ID, "running", "approved")
+    action = tree.action_path(ID, place).read_bytes()
+    done = agent.run_once()
+    assert done.named("resumed", "already_open", "proposed") == [], "its event was read again"
+    assert audit.read_bytes() == content and tree.action_path(ID, place).read_bytes() == action
+
+
+def test_a_daemon_writes_it_before_its_first_heartbeat(agent, tree):
+    audit, content = owed(agent, tree)
+    agent.start()
+    assert audit.read_bytes() == content
+
+
+def test_an_idle_start_writes_no_event(agent, tree):
+    trace = tree.path.parent / "trace"
+    tree.event()
+    agent.run_once()
+    agent.run_once()  # its progress is saved
+    before = [(path, path.stat().st_ctime_ns) for path in tree.path.rglob("*") if "state" not in path.parts]
+    agent.run_once(prefix=["strace", "-f", "-y", "-o", str(trace), "-e", "trace=fsync,fdatasync,mkdir,mkdirat,link,linkat"])
+    assert before == [(path, path.stat().st_ctime_ns) for path in tree.path.rglob("*") if "state" not in path.parts]
+    assert [line for line in trace.read_text().splitlines() if "/events" in line or "/actions" in line] == []
+
+
+def aged(tree, place, seconds):
+    """Makes the action older, and the file; the name its audit event has then."""
+    path = tree.action_path(ID, place)
+    action = json.loads(path.read_text())
+    created = action["created_at"] - seconds
+    path.write_text(json.dumps({**action, "created_at": created}))
+    os.utime(path, (created, created))
+    eight = sha256(f"{ID}\0{action['correlation_id']}".encode())[:8]
+    day = time.strftime("%Y-%m-%d", time.gmtime(created))
+    return tree.path / "events" / day / "planner" / f"evt-planner-{created * 1000}-{eight}.json"
+
+
+def test_what_was_tidied_up_does_not_come_back(agent, tree):
+    owed(agent, tree)
+    audit = aged(tree, "pending", 2 * DAY)
+    agent.run_once()
+    assert tree.audits() == {} and not audit.parent.parent.exists()
+
+
+def test_however_long_no_planner_ran_the_last_ones_are_looked_at(agent, tree):
+    owed(agent, tree)
+    audit = aged(tree, "pending", 30 * DAY)
+    then = time.time() - 30 * DAY + 100
+    os.utime(tree.heartbeat, (then, then))
+    agent.run_once()
+    assert list(tree.audits()) == [audit]
+
+
+def test_under_another_node_name_it_is_not_missing(agent, tree):
+    tree.event()
+    agent.run_once()
+    audit, = tree.audits()
+    agent.run_once(env={"NODE_NAME": "renamed"})
+    assert list(tree.audits()) == [audit] and tree.audits("renamed") == {}
+
+
+def test_of_the_actions_of_others_nothing_is_told(agent, tree):
+    """Nor of what is no action, or says of itself what is not so."""
+    agent.run_once()
+    now = int(time.time())
+    ours = {"action_id": "x", "node": "solaria", "service": "web", "type": "container_restart", "created_at": now,
+            "correlation_id": "c", "proposed_by": "planner-agent"}
+    pending = tree.path / "actions" / "pending"
+    tree.put_action("pending", {**ours, "action_id": "supervisors", "proposed_by": "supervisor"})
+    tree.put_action("pending", {**ours, "action_id": "nobodys", "proposed_by": None})
+    tree.put_action("pending", {**ours, "action_id": "from-the-future", "created_at": 253402300799})
+    tree.put_action("pending", {**ours, "action_id": "from-nowhere", "created_at": "today"})
+    (pending / "mismatch.json").write_text(json.dumps(ours))
+    (pending / "large.json").write_text(json.dumps({**ours, "action_id": "large"}) + " " * 70000)
+    (pending / "garbage.json").write_bytes(b"{\xff\0")
+    (pending / "directory.json").mkdir()
+    (tree.path / "x.json").write_text(json.dumps(ours))
+    (pending / "x.json").symlink_to("../../x.json")
+    os.mkfifo(pending / "fifo.json")
+    agent.run_once()
+    assert tree.audits() == {}
+
+
+def test_names_in_an_action_file_do_not_lead_astray(agent, tree):
+    """Who writes our name on an action has it told of, as a file of ours and nothing else."""
+    agent.run_once()
+    names = {"correlation_id": "../" * 80, "node": "\u202e../../x", "service": "\u0000" * 300, "type": "\n"}
+    tree.put_action("pending", {**names, "action_id": "x", "created_at": int(time.time()),
+                                "proposed_by": "planner-agent", "details": {"confidence": "1", "model": 7}})
+    before = {path for path in tree.path.rglob("*")}
+    agent.run_once()
+    (path, event), = tree.audits().items()
+    assert {one for one in tree.path.rglob("*")} - before <= {path, path.parent, path.parent.parent}
+    assert event["payload"]["action_id"] == "x" and event["payload"]["confidence"] is None
+    agent.run_once()
+    assert list(tree.audits()) == [path]
+
+
+def test_what_cannot_be_written_is_tried_again(user_agent, tree):
+    audit, content = owed(user_agent, tree)
+    if os.geteuid() == 0:
+        os.chown(audit.parent, 0, 0)
+    audit.parent.chmod(0o555)
+    done = user_agent.run_once(rc=75)
+    assert [log["what"] for log in done.named("disk_fault")] == ["write missing audit events"]
+    daemon = user_agent.start()
+    daemon.wait_log("disk_fault")
+    time.sleep(11)  # one more try
+    assert len(daemon.named("disk_fault")) == 1
+    audit.parent.chmod(0o777)
+    wait_for("the audit event", lambda: audit.exists() and audit.read_bytes() == content, 15)
+    over, = daemon.wait_log("disk_fault_over")
+    assert over["failures"] >= 2

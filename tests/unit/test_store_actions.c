@@ -476,7 +476,7 @@ static const char *each_of(const struct tree *tree, enum action_place place, int
     static char arg[] = "arg";
 
     seen_count = 0;
-    assert_int_equal(actions_each(tree, place, see, arg), result);
+    assert_int_equal(actions_each(tree, place, 0, see, arg), result);
     qsort(seen, seen_count, sizeof(seen[0]), compare);
     all[0] = '\0';
     for (size_t i = 0; i < seen_count; i++) {
@@ -504,6 +504,35 @@ static void test_each(void **state)
     scratch_put(tree, "actions/failed", "");
     (void)each_of(tree, ACTION_FAILED, -1);
     assert_int_equal(errno, ENOTDIR);
+}
+
+static int touch(const struct tree *tree, const char *path, int64_t at_s)
+{
+    const struct timespec times[2] = {{.tv_sec = at_s}, {.tv_sec = at_s}};
+
+    return utimensat(AT_FDCWD, scratch_path(tree, path), times, AT_SYMLINK_NOFOLLOW);
+}
+
+/* What was written earlier is not read, let alone told of. */
+static void test_each_since(void **state)
+{
+    static char arg[] = "arg";
+    const struct tree *tree = *state;
+
+    scratch_put(tree, PENDING "older.json", "garbage");
+    scratch_put(tree, PENDING "then.json", "{\"action_id\":\"then\"}");
+    scratch_put(tree, PENDING "later.json", "{\"action_id\":\"later\"}");
+    assert_int_equal(touch(tree, PENDING "older.json", 999), 0);
+    assert_int_equal(touch(tree, PENDING "then.json", 1000), 0);
+    assert_int_equal(touch(tree, PENDING "later.json", 1001), 0);
+    seen_count = 0;
+    assert_int_equal(actions_each(tree, ACTION_PENDING, 1000, see, arg), 0);
+    assert_int_equal(seen_count, 2);
+    assert_true(seen[0][0] != 'o' && seen[1][0] != 'o');
+    /* A time before 1970 is as good as any where none is asked for. */
+    assert_int_equal(touch(tree, PENDING "older.json", -5), 0);
+    assert_string_equal(each_of(tree, ACTION_PENDING, 0),
+                        "later.json=found older.json=foreign then.json=found ");
 }
 
 static void test_put(void **state)
@@ -586,6 +615,7 @@ int main(void)
         TEST(test_present_is_unknown),
         TEST(test_present_denied),
         TEST(test_each),
+        TEST(test_each_since),
         TEST(test_put),
         TEST(test_put_fails),
     };

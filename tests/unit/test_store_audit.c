@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,6 +316,230 @@ static void test_symlinks(void **state)
     assert_int_equal(scratch_count(tree, "solaria"), 0);
 }
 
+/* ---- What a killed planner owes ---- */
+
+#define NOW INT64_C(1780000000)
+#define DAY (24 * 3600)
+
+static void put_action(const struct tree *tree, const char *place, const char *id,
+                       const char *members, int64_t created_at)
+{
+    char path[512], text[1024];
+
+    (void)snprintf(path, sizeof(path), "actions/%s/%s", place, id);
+    id += strncmp(id, ".claim-", 7) == 0 ? 7 : 0;
+    (void)snprintf(text, sizeof(text),
+                   "{\"action_id\":\"%.*s\",\"node\":\"solaria\",\"service\":\"web\","
+                   "\"type\":\"container_restart\",\"correlation_id\":\"c-1\",%s,"
+                   "\"created_at\":%lld,\"details\":{\"action\":\"restart\","
+                   "\"model\":\"ollama/qwen2.5:7b\",\"confidence\":0.86,"
+                   "\"requires_human\":false}}",
+                   (int)strcspn(id, "."), id, members, (long long)created_at);
+    scratch_put(tree, path, text);
+}
+
+#define OURS "\"proposed_by\":\"planner-agent\""
+#define PLAIN "container-restart-solaria-web"
+
+static int audits(const struct tree *tree)
+{
+    return scratch_count(tree, "events/2026-05-27/solaria") + scratch_count(tree, DIR_PATH) +
+           scratch_count(tree, "events/2026-05-29/solaria");
+}
+
+static void test_mend_writes_what_was_owed(void **state)
+{
+    const struct tree *tree = *state;
+
+    put_action(tree, "pending", PLAIN ".json", OURS, NOW);
+    scratch_dirs(tree, DIR_PATH);
+    dirs_synced = 0;
+    assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+    /* As it would have been written, and durable as the action is. */
+    assert_string_equal(scratch_get(tree, FILE_PATH), expected);
+    assert_int_equal(dirs_synced, 2);
+    assert_int_equal(audits(tree), 1);
+}
+
+static void test_mend_touches_nothing_where_all_is_there(void **state)
+{
+    const struct tree *tree = *state;
+
+    put_action(tree, "pending", PLAIN ".json", OURS, NOW);
+    scratch_put(tree, FILE_PATH, "as it was written");
+    scratch_put(tree, DIR_PATH "/.tmp-00-0-1", "");
+    assert_int_equal(chmod(scratch_path(tree, DIR_PATH), 0555), 0);
+    dirs_synced = 0;
+    assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+    assert_int_equal(dirs_synced, 0);
+    assert_string_equal(scratch_get(tree, FILE_PATH), "as it was written");
+    assert_int_equal(audits(tree), 2);
+}
+
+/* Where an open action may be, and nowhere else. */
+static void test_mend_by_place(void **state)
+{
+    static const struct {
+        const char *place;
+        const char *id;
+        int audits;
+    } cases[] = {
+        {"pending", "x.json", 1},  {"pending", ".claim-x", 1},  {"approved", "x.json", 1},
+        {"running", "x.json", 1},  {"rejected", "x.json", 0},   {"completed", "x.json", 0},
+        {"failed", "x.json", 0},   {"cancelled", "x.json", 0},  {"pending", "x.part", 0},
+        {"pending", ".x.json", 0}, {"approved", ".claim-x", 0},
+    };
+    const struct tree *tree = *state;
+    char path[64];
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        put_action(tree, cases[i].place, cases[i].id, OURS, NOW);
+        assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+        if (audits(tree) != cases[i].audits)
+            fail_msg("%s/%s", cases[i].place, cases[i].id);
+        (void)snprintf(path, sizeof(path), "actions/%s/%s", cases[i].place, cases[i].id);
+        assert_true(scratch_has(tree, path));
+        assert_int_equal(unlink(scratch_path(tree, path)), 0);
+        (void)unlink(scratch_path(tree, DIR_PATH "/evt-solaria-1780000000000-a6694c00.json"));
+        assert_int_equal(audits(tree), 0);
+    }
+}
+
+static void test_mend_by_proposer(void **state)
+{
+    static const struct {
+        const char *members;
+        int audits;
+    } cases[] = {
+        {"\"proposed_by\":\"supervisor\"", 0},
+        {"\"proposed_by\":\"planner-agent2\"", 0},
+        {"\"proposed_by\":[\"planner-agent\"]", 0},
+        {"\"proposed_by\":null", 0},
+        {"\"x\":" OURS, 0}, /* no JSON */
+        {OURS ",\"node\":\"again\"", 0},
+        {OURS, 1},
+    };
+    const struct tree *tree = *state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        put_action(tree, "pending", "x.json", cases[i].members, NOW);
+        assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+        if (audits(tree) != cases[i].audits)
+            fail_msg("%s", cases[i].members);
+    }
+}
+
+static void test_mend_by_age(void **state)
+{
+    static const struct {
+        int64_t created_at;
+        int audits;
+    } cases[] = {
+        {NOW - DAY - 1, 0}, {NOW - DAY, 1}, {NOW - 1, 1},           {NOW, 1}, {NOW + DAY, 1},
+        {NOW + DAY + 1, 0}, {0, 0},         {ACTION_TIME_MAX_S, 0}, {-1, 0},
+    };
+    const struct tree *tree = *state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        int before = audits(tree);
+        put_action(tree, "pending", "x.json", OURS, cases[i].created_at);
+        assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+        if (audits(tree) - before != cases[i].audits)
+            fail_msg("%lld", (long long)cases[i].created_at);
+    }
+    /* No sign of life of an earlier planner: it wrote nothing. */
+    int before = audits(tree);
+    put_action(tree, "pending", "x.json", OURS, NOW + 1);
+    assert_int_equal(audit_mend(tree, "solaria", -1), 0);
+    assert_int_equal(audits(tree), before);
+}
+
+/* Such a file is not even read: its time says enough. */
+static void test_mend_does_not_read_old_files(void **state)
+{
+    const struct timespec times[2] = {{.tv_sec = NOW - DAY - 1}, {.tv_sec = NOW - DAY - 1}};
+    const struct tree *tree = *state;
+
+    put_action(tree, "pending", "x.json", OURS, NOW);
+    const char *path = scratch_path(tree, "actions/pending/x.json");
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+    assert_int_equal(audits(tree), 0);
+}
+
+/* The tree was another planner's, or NODE_NAME another. */
+static void test_mend_knows_another_planners(void **state)
+{
+    const struct tree *tree = *state;
+
+    put_action(tree, "pending", PLAIN ".json", OURS, NOW);
+    scratch_put(tree, "events/2026-05-28/a-file", "");
+    scratch_dirs(tree, "events/2026-05-28/node-agent-only");
+    scratch_put(tree, "events/2026-05-28/other/evt-other-1780000000000-2008e095.json", "{}");
+    assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+    assert_int_equal(audits(tree), 0);
+    assert_int_equal(rename(scratch_path(tree, "events/2026-05-28/other"),
+                            scratch_path(tree, "events/2026-05-28/neither")),
+                     0);
+    assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+    assert_int_equal(audits(tree), 1);
+}
+
+static void test_mend_takes_so_many_at_once(void **state)
+{
+    const struct tree *tree = *state;
+    char id[32];
+
+    for (int i = 0; i < 2 * AUDITS_MENDED_MAX; i++) {
+        (void)snprintf(id, sizeof(id), "x%d.json", i);
+        put_action(tree, "pending", id, OURS, NOW);
+    }
+    assert_int_equal(audit_mend(tree, "solaria", NOW), EAGAIN);
+    assert_int_equal(audits(tree), AUDITS_MENDED_MAX);
+    assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+    assert_int_equal(audits(tree), 2 * AUDITS_MENDED_MAX);
+}
+
+static int mend_errno(const struct tree *tree)
+{
+    return audit_mend(tree, "solaria", NOW);
+}
+
+static int mend_full(const struct tree *tree)
+{
+    const struct rlimit none = {0, 0};
+
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &none) != 0)
+        return 255;
+    return mend_errno(tree);
+}
+
+static void test_mend_fails(void **state)
+{
+    const struct tree *tree = *state;
+
+    put_action(tree, "approved", PLAIN ".json", OURS, NOW);
+    /* Where the action cannot be made durable, nothing is told of it. */
+    assert_int_equal(mend_errno(tree), ENOENT);
+    assert_int_equal(audits(tree), 0);
+    scratch_dirs(tree, "actions/pending");
+    assert_int_equal(scratch_in_child(mend_full, tree), EFBIG);
+    assert_int_equal(audits(tree), 0);
+    assert_int_equal(chmod(scratch_path(tree, DIR_PATH), 0555), 0);
+    assert_int_equal(scratch_as_user(mend_errno, tree), EACCES);
+    /* Of a directory that cannot be listed nothing is known, and that is no fault. */
+    assert_int_equal(chmod(scratch_path(tree, "actions/approved"), 0711), 0);
+    assert_int_equal(scratch_as_user(mend_errno, tree), 0);
+    scratch_put(tree, "actions/running", "a file");
+    assert_int_equal(scratch_as_user(mend_errno, tree), 0);
+    assert_int_equal(rmdir(scratch_path(tree, DIR_PATH)), 0);
+    scratch_put(tree, DIR_PATH, "a file");
+    assert_int_equal(mend_errno(tree), ENOTDIR);
+    assert_int_equal(unlink(scratch_path(tree, DIR_PATH)), 0);
+    assert_int_equal(mend_errno(tree), 0);
+    assert_string_equal(scratch_get(tree, FILE_PATH), expected);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_tree, remove_tree)
 
 int main(void)
@@ -330,6 +555,15 @@ int main(void)
         TEST(test_directories_inherit_the_owner),
         TEST(test_failures),
         TEST(test_symlinks),
+        TEST(test_mend_writes_what_was_owed),
+        TEST(test_mend_touches_nothing_where_all_is_there),
+        TEST(test_mend_by_place),
+        TEST(test_mend_by_proposer),
+        TEST(test_mend_by_age),
+        TEST(test_mend_does_not_read_old_files),
+        TEST(test_mend_knows_another_planners),
+        TEST(test_mend_takes_so_many_at_once),
+        TEST(test_mend_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
