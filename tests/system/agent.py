@@ -109,6 +109,7 @@ class Tree:
         self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.path.chmod(0o755)
         self.serial = 0
+        self.day = utc_day()  # of all that has no other; the same on both sides of midnight
         self.owner = None  # whose the directories and events are, where root writes for a user
 
     # -- what the neighbours write --
@@ -127,7 +128,7 @@ class Tree:
             os.chown(path, self.owner, self.owner)
 
     def node_dir(self, node="solaria", day=None):
-        return self.directory(self.path / "events" / (day or utc_day()) / node)
+        return self.directory(self.path / "events" / (day or self.day) / node)
 
     def raw(self, data, name=None, directory=None, node="solaria", day=None, rename=True):
         """Puts these bytes down as an event file; its path."""

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from agent import fault, hashed_id, iso
+from agent import fault, hashed_id, utc_day
 
 
 def test_the_body_is_exactly_what_the_contract_shows(agent, tree):
@@ -194,7 +194,8 @@ def test_modes_whatever_the_umask(agent, tree, umask):
 def test_files_get_owner_and_group_of_their_directory(agent, tree):
     """As root any; otherwise the user's own, which is all that one may set."""
     user, group = (1234, 5678) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
-    for place in ("actions/pending", "actions/approved", f"events/{iso()[:10]}/planner", "state/planner-agent"):
+    days = [f"events/{utc_day(offset)}/planner" for offset in (0, 86400)]
+    for place in ("actions/pending", "actions/approved", *days, "state/planner-agent"):
         (tree.path / place).mkdir(parents=True)
         os.chown(tree.path / place, user, group)
     os.chown(tree.path / "state", user, group)

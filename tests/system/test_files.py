@@ -469,10 +469,10 @@ def test_the_content_of_a_directory_that_is_new_counts_as_reported(agent, tree):
     time.sleep(8)
     tree.node_dir("other")
     agent.start()
-    (outside.path / "events" / utc_day() / "solaria").rename(tree.path / "events" / utc_day() / "moved")
+    (outside.path / "events" / outside.day / "solaria").rename(tree.path / "events" / tree.day / "moved")
     (outside.path / "events" / "2023-03-03").rename(tree.path / "events" / "2023-03-03")
     wait_for("in the node", lambda: {"in-node", "in-day"} <= set(services(tree)), 5)
-    (outside.path / "events" / utc_day() / "moved").rename(tree.path / "events" / utc_day() / "moved2")
+    (outside.path / "events" / outside.day / "moved").rename(tree.path / "events" / tree.day / "moved2")
     wait_for("in the log", lambda: "in-log" in services(tree), 5)
 
 
