@@ -5,21 +5,19 @@
 #include <string.h>
 
 /* Invariants:
- * 1. slots holds each number 1..count exactly once, else 0.
- * 2. From the home slot of an entry's hash to its slot no slot is empty.
- * 3. count <= capacity <= half of the slots, so that every search ends. */
+ * 1. The keys of entries 0 to count - 1 are texts[0, texts_used), in this order, without a gap.
+ * 2. count <= capacity, texts_used <= texts_size. */
 
-void table_init(struct table *t, void *entries, size_t stride, uint32_t capacity, uint16_t *slots,
-                uint32_t slots_count)
+void table_init(struct table *t, void *entries, size_t stride, uint32_t capacity, char *texts,
+                uint32_t texts_size)
 {
     *t = (struct table){
         .entries = entries,
         .stride = stride,
-        .slots = slots,
-        .mask = slots_count - 1,
+        .texts = texts,
+        .texts_size = texts_size,
         .capacity = capacity,
     };
-    memset(slots, 0, slots_count * sizeof(*slots));
 }
 
 void *table_at(const struct table *t, uint32_t i)
@@ -27,83 +25,52 @@ void *table_at(const struct table *t, uint32_t i)
     return (char *)t->entries + i * t->stride;
 }
 
-static uint32_t home(const struct table *t, uint64_t hash)
+struct span table_key_of(const struct table *t, const void *entry)
 {
-    return (uint32_t)hash & t->mask;
-}
+    const struct table_key *k = entry;
 
-/* The slot of this entry, or the empty slot where it would go. */
-static uint32_t slot_of(const struct table *t, uint64_t hash, struct span key)
-{
-    uint32_t slot = home(t, hash);
-
-    for (; t->slots[slot] != 0; slot = (slot + 1) & t->mask) {
-        const struct table_key *k = table_at(t, t->slots[slot] - 1U);
-        if (k->hash == hash && span_eq(table_key_of(k), key))
-            break;
-    }
-    return slot;
+    return (struct span){t->texts + k->at, k->len};
 }
 
 void *table_find(const struct table *t, struct span key)
 {
     if (t->count == 0)
         return NULL;
-    uint32_t number = t->slots[slot_of(t, hash_span(key), key)];
-
-    return number != 0 ? table_at(t, number - 1) : NULL;
+    uint64_t hash = hash_span(key);
+    for (uint32_t i = 0; i < t->count; i++) {
+        struct table_key *k = table_at(t, i);
+        if (k->hash == hash && span_eq(table_key_of(t, k), key))
+            return k;
+    }
+    return NULL;
 }
 
 void *table_add(struct table *t, struct span key)
 {
-    if (t->count == t->capacity || key.n > TABLE_KEY_MAX)
+    if (t->count == t->capacity || key.n > TABLE_KEY_MAX || key.n > t->texts_size - t->texts_used)
         return NULL;
-    uint64_t hash = hash_span(key);
-    uint32_t slot = slot_of(t, hash, key);
-    struct table_key *k = table_at(t, t->count);
+    struct table_key *k = table_at(t, t->count++);
     memset(k, 0, t->stride);
-    k->hash = hash;
+    k->hash = hash_span(key);
+    k->at = (uint16_t)t->texts_used;
     k->len = (uint16_t)key.n;
     if (key.n > 0)
-        memcpy(k->text, key.p, key.n);
-    t->count++;
-    t->slots[slot] = (uint16_t)t->count;
+        memcpy(t->texts + t->texts_used, key.p, key.n);
+    t->texts_used += k->len;
     return k;
 }
 
-/* Empties a slot and moves later ones back over it, which keeps invariant 2. */
-static void vacate(struct table *t, uint32_t gap)
+void table_remove(struct table *t, const void *entry)
 {
-    for (uint32_t slot = (gap + 1) & t->mask; t->slots[slot] != 0; slot = (slot + 1) & t->mask) {
-        const struct table_key *k = table_at(t, t->slots[slot] - 1U);
-        uint32_t from_home = (slot - home(t, k->hash)) & t->mask;
-        uint32_t from_gap = (slot - gap) & t->mask;
-        if (from_home >= from_gap) {
-            t->slots[gap] = t->slots[slot];
-            gap = slot;
-        }
-    }
-    t->slots[gap] = 0;
-}
+    const struct table_key gone = *(const struct table_key *)entry;
+    size_t i = (size_t)((const char *)entry - (const char *)t->entries) / t->stride;
 
-void table_remove(struct table *t, void *entry)
-{
-    const struct table_key *k = entry;
-    const struct table_key *last = table_at(t, t->count - 1);
-    uint32_t slot = slot_of(t, k->hash, table_key_of(k));
-    uint32_t last_slot = slot_of(t, last->hash, table_key_of(last));
-    uint16_t number = t->slots[slot];
-
-    if (k != last)
-        memcpy(entry, last, t->stride);
-    t->slots[last_slot] = number;
     t->count--;
-    vacate(t, slot);
-}
-
-struct span table_key_of(const void *entry)
-{
-    const struct table_key *k = entry;
-
-    return (struct span){k->text, k->len};
+    t->texts_used -= gone.len;
+    memmove(table_at(t, (uint32_t)i), table_at(t, (uint32_t)i + 1), (t->count - i) * t->stride);
+    memmove(t->texts + gone.at, t->texts + gone.at + gone.len, t->texts_used - gone.at);
+    for (; i < t->count; i++) {
+        struct table_key *k = table_at(t, (uint32_t)i);
+        k->at = (uint16_t)(k->at - gone.len);
+    }
 }

@@ -35,7 +35,7 @@ static void write_cooldown(struct json_write *w, const struct status_page *page,
                            const struct cooldown *entry)
 {
     json_write_object(w, NULL);
-    json_write_span(w, "key", table_key_of(entry));
+    json_write_span(w, "key", table_key_of(&page->cooldowns->table, entry));
     json_write_str(w, "severity", severity_text(entry->severity));
     json_write_int(w, "remaining_seconds", status_page_remaining_s(page, entry));
     json_write_int(w, "suppressed", entry->suppressed);

@@ -362,7 +362,7 @@ static void print_cooldowns(const struct status_page *p)
     for (uint32_t i = 0; i < count && i < COOLDOWNS_SHOWN; i++) {
         const struct cooldown *entry = table_at(&p->cooldowns->table, i);
         label("");
-        print_safe(table_key_of(entry));
+        print_safe(table_key_of(&p->cooldowns->table, entry));
         print_str(" (");
         print_str(severity_text(entry->severity));
         print_str(") for another ");

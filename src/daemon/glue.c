@@ -350,11 +350,9 @@ static unsigned free_slots(void *ctx)
 {
     const struct daemon *d = ctx;
 
-    uint32_t used = d->planner.queue.table.count;
-    /* Files are read again when half of it is free: entries must not take that from them. */
-    uint32_t most = d->no_slot ? QUEUE_DURABLE_MAX / 2 : QUEUE_DURABLE_MAX;
-
-    return used < most ? most - used : 0;
+    /* Entries wait as well in Redis as here, at no cost of memory; and files are read again when
+     * half of it is free, which must not be taken from them. */
+    return queue_room(&d->planner.queue, true);
 }
 
 const struct redis_stream_ops glue_stream_ops = {

@@ -63,16 +63,14 @@ static void write_queue(const struct report *r, struct json_write *w)
         {WORK_CLAIMING, "claiming"},     {WORK_ASKED, "asked"},
         {WORK_DECIDED, "being_written"},
     };
-    const struct table *table = &r->planner->queue.table;
+    const struct queue *queue = &r->planner->queue;
 
     json_write_object(w, "queue");
-    json_write_int(w, "keys", table->count);
+    json_write_int(w, "keys", queue->count);
     for (size_t s = 0; s < sizeof(states) / sizeof(states[0]); s++) {
         int64_t n = 0;
-        for (uint32_t i = 0; i < table->count; i++) {
-            const struct queue_entry *entry = table_at(table, i);
-            n += entry->work->state == states[s].state;
-        }
+        for (uint32_t i = 0; i < queue->count; i++)
+            n += queue_at(queue, i)->state == states[s].state;
         json_write_int(w, states[s].name, n);
     }
     json_write_end_object(w);

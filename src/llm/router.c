@@ -381,6 +381,7 @@ int router_ask(struct router *router, unsigned slot, const struct llm_request *r
 {
     struct router_ask *ask = &router->asks[slot];
 
+    ask->router = router;
     if (set_timer(ask, router->loop->now.boot_ms) != 0)
         return -1;
     ask->state = ROUTER_FIRST;
@@ -422,11 +423,6 @@ void router_init(struct router *router, struct loop *loop, const struct router_o
     router->cold_ms = 0;
     router->hop_count = 0;
     warmup_init(&router->warmups, loop, warmup_ended, router);
-    for (unsigned slot = 0; slot < ASKS_MAX; slot++) {
-        router->asks[slot].router = router;
-        router->asks[slot].state = ROUTER_FREE;
-        router->asks[slot].timer = (struct loop_timer){.set = false};
-    }
 }
 
 static void begin_anew(struct router_ask *ask)

@@ -29,7 +29,8 @@ struct router {
     struct router_ask asks[ASKS_MAX];
 };
 
-/* Without a chain, every question fails. seed: any number. ops outlives the router. */
+/* *router is zeroed; what is not used of it is not touched. Without a chain, every question fails.
+ * seed: any number. ops outlives the router. */
 void router_init(struct router *router, struct loop *loop, const struct router_ops *ops, void *arg,
                  uint64_t seed);
 

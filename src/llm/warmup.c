@@ -8,11 +8,6 @@ void warmup_init(struct warmups *warmups, struct loop *loop,
     warmups->loop = loop;
     warmups->ended = ended;
     warmups->arg = arg;
-    for (unsigned i = 0; i < WARMUPS_MAX; i++) {
-        warmups->pool[i].all = warmups;
-        warmups->pool[i].hop = NULL;
-        warmups->pool[i].timer = (struct loop_timer){.set = false};
-    }
 }
 
 /* The first that is of this hop (NULL: that is free); WARMUPS_MAX: none. */
@@ -111,6 +106,7 @@ bool warmup_start(struct warmups *warmups, const struct router_hop *hop)
     call->deadline_ms = loop->now.boot_ms + WARM_LIMIT_MS;
     call->done = call_done;
     call->arg = warmup;
+    warmup->all = warmups;
     warmup->timer.due = due;
     warmup->timer.arg = warmup;
     if (loop_timer_set(loop, &warmup->timer, call->deadline_ms + CALL_GRACE_MS) != 0)

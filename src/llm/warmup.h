@@ -27,6 +27,7 @@ struct warmups {
     struct warmup pool[WARMUPS_MAX];
 };
 
+/* *warmups is zeroed; what is not used of it is not touched. */
 void warmup_init(struct warmups *warmups, struct loop *loop,
                  void (*ended)(void *arg, const struct router_hop *hop, bool success), void *arg);
 

@@ -3,8 +3,10 @@
 void redis_calls_push(struct redis_calls *calls, unsigned count, struct redis_call call,
                       int64_t now_ms)
 {
-    if (count == 0)
+    if (count == 0) {
         calls->oldest_ms = now_ms;
+        calls->first = 0; /* the memory of the places behind is seldom needed */
+    }
     calls->ring[(calls->first + count) % REDIS_CALLS_MAX] = call;
 }
 

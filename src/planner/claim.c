@@ -5,20 +5,22 @@
 void claim_renew(struct planner *p, const struct work *work)
 {
     if (work->claimed)
-        p->ops->claim_ended(p->ctx, &work->event, CLAIM_RENEW, NULL, 0);
+        p->ops->claim_ended(p->ctx, &p->queue.begun[work->slot], CLAIM_RENEW, NULL, 0);
 }
 
 void claim_drop(struct planner *p, struct work *work)
 {
     if (work->claimed)
-        p->ops->claim_ended(p->ctx, &work->event, CLAIM_DROP, NULL, 0);
+        p->ops->claim_ended(p->ctx, &p->queue.begun[work->slot], CLAIM_DROP, NULL, 0);
     work->claimed = false;
 }
 
 void claim_decided(struct planner *p, struct work *work)
 {
-    p->ops->claim_ended(p->ctx, &work->event, CLAIM_DECIDED, work->joined.identities,
-                        work->joined.identity_count);
+    struct event room;
+
+    p->ops->claim_ended(p->ctx, queue_event(&p->queue, work, &room), CLAIM_DECIDED,
+                        work->joined.identities, work->joined.identity_count);
     work->claimed = false;
 }
 

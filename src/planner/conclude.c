@@ -65,13 +65,22 @@ void conclude_note(struct planner *p, const struct joined *joined)
 void conclude_event(struct planner *p, const struct work *work, enum outcome outcome,
                     const char *reason)
 {
+    struct event room;
     conclude_tell(p, &(struct decision){.outcome = outcome,
-                                        .event = &work->event,
+                                        .event = queue_event(&p->queue, work, &room),
                                         .reason = reason,
                                         .suppressed = work->joined.count});
 }
 
 /* ---- the end of a piece ---- */
+
+/* Is there an action for the piece's event? */
+static void look(struct open_actions *open, const struct planner *p, const struct work *work,
+                 bool tried, struct now now)
+{
+    struct event room;
+    open_look(open, p, queue_event(&p->queue, work, &room), tried, now);
+}
 
 bool conclude_is_written(const struct planner *p, const struct work *work, struct now now)
 {
@@ -79,7 +88,7 @@ bool conclude_is_written(const struct planner *p, const struct work *work, struc
     bool tried = work->state == WORK_DECIDED || work->looked_ms == INT64_MIN;
     if (work->state == WORK_HELD || !tried)
         return false;
-    open_look(&open, p, &work->event, true, now);
+    look(&open, p, work, true, now);
     return open.view == OPEN_OWN || open.view == OPEN_FAULT;
 }
 
@@ -118,17 +127,19 @@ void conclude_drop(struct planner *p, struct work *work, enum outcome outcome, c
     remove_piece(p, work, now);
 }
 
-static uint32_t suppressed(const struct planner *p, const struct work *work)
+static uint32_t suppressed(const struct planner *p, const struct work *work,
+                           const struct event *event)
 {
-    return work->joined.count + cooldown_suppressed(&p->cooldowns, span_of(work->event.key));
+    return work->joined.count + cooldown_suppressed(&p->cooldowns, span_of(event->key));
 }
 
 /* A cooldown waits out repeats of what the chain has judged; what it has not judged has none. */
-static void start_cooldown(struct planner *p, const struct work *work, struct now now)
+static void start_cooldown(struct planner *p, const struct work *work, const struct event *event,
+                           struct now now)
 {
     if (!work->stale && !work->exhausted)
-        cooldown_start(&p->cooldowns, span_of(work->event.key), work->event.severity,
-                       p->settings.cooldown_ms, now.boot_ms);
+        cooldown_start(&p->cooldowns, span_of(event->key), event->severity, p->settings.cooldown_ms,
+                       now.boot_ms);
 }
 
 /* What it stands for was decided, now or before a crash: it is done, here and on the bus. */
@@ -143,14 +154,15 @@ static void end_decided(struct planner *p, struct work *work, enum outcome outco
                         const char *action_id, struct now now)
 {
     const struct planner_slot *slot = &p->slots[work->slot];
+    const struct event *event = &p->queue.begun[work->slot];
     conclude_tell(p, &(struct decision){.outcome = outcome,
-                                        .event = &work->event,
+                                        .event = event,
                                         .reason = slot->proposal.reason,
                                         .action_id = action_id,
                                         .action = proposal_action_text(slot->proposal.action),
                                         .model = slot->model,
-                                        .suppressed = suppressed(p, work)});
-    start_cooldown(p, work, now);
+                                        .suppressed = suppressed(p, work, event)});
+    start_cooldown(p, work, event, now);
     end_judged(p, work, now);
 }
 
@@ -161,22 +173,24 @@ static void end_decided(struct planner *p, struct work *work, enum outcome outco
 static int finish_written(struct planner *p, struct work *work, const struct audit *audit,
                           struct now now)
 {
+    struct event room;
     if (p->ops->audit(p->ctx, audit) != 0)
         return -1;
     if (queue_is_busy(work)) {
         end_decided(p, work, OUTCOME_PROPOSED, audit->action_id, now);
         return 0;
     }
+    const struct event *event = queue_event(&p->queue, work, &room);
     conclude_tell(p, &(struct decision){.outcome = OUTCOME_RESUMED,
-                                        .event = &work->event,
+                                        .event = event,
                                         .reason = "its action was written before",
                                         .action_id = audit->action_id,
                                         .action = audit->action,
                                         .model = audit->model});
     /* The same event may be told twice: its cooldown is not made longer by that. */
-    if (cooldown_passes(&p->cooldowns, span_of(work->event.key), work->event.severity,
+    if (cooldown_passes(&p->cooldowns, span_of(event->key), event->severity,
                         p->settings.cooldown_ms, now.boot_ms))
-        start_cooldown(p, work, now);
+        start_cooldown(p, work, event, now);
     end_judged(p, work, now);
     return 0;
 }
@@ -194,18 +208,8 @@ static void delay_rest(struct planner *p, struct work *work, int error, struct n
 static void resume(struct planner *p, struct work *work, const struct action_facts *facts,
                    struct now now)
 {
-    struct audit audit = {
-        .node_name = p->settings.node_name,
-        .created_at = facts->created_at,
-        .action_id = facts->id,
-        .correlation_id = facts->correlation_id,
-        .action = facts->action,
-        .target_node = facts->node,
-        .target_service = facts->service,
-        .model = facts->model,
-        .confidence = facts->confidence,
-        .requires_human = facts->requires_human,
-    };
+    struct audit audit;
+    audit_of(&audit, facts, p->settings.node_name);
     if (p->ops->settle(p->ctx) != 0 || finish_written(p, work, &audit, now) != 0)
         delay_rest(p, work, errno, now);
 }
@@ -244,17 +248,17 @@ static const char *free_name(const struct open_actions *open, const struct actio
 static enum file_result put_action(struct planner *p, const struct planner_slot *slot,
                                    const char *id, int64_t created_at)
 {
-    const struct work *work = slot->work;
+    const struct event *event = &p->queue.begun[slot->work->slot];
     struct buf body;
     buf_init(&body, p->body, sizeof(p->body));
     action_write(&body, &(struct action_body){
                             .id = id,
-                            .event = &work->event,
+                            .event = event,
                             .proposal = &slot->proposal,
                             .policy = slot->policy,
-                            .critical_risk = policy_human_only(&p->settings.policy, &work->event),
+                            .critical_risk = policy_human_only(&p->settings.policy, event),
                             .model = slot->model,
-                            .suppressed = suppressed(p, work),
+                            .suppressed = suppressed(p, slot->work, event),
                             .answer = &slot->answer,
                             .created_at = created_at,
                         });
@@ -269,14 +273,15 @@ static void finish_new(struct planner *p, const struct planner_slot *slot, const
                        int64_t created_at, struct now now)
 {
     struct work *work = slot->work;
+    const struct event *event = &p->queue.begun[work->slot];
     struct audit audit = {
         .node_name = p->settings.node_name,
         .created_at = created_at,
         .action_id = id,
-        .correlation_id = work->event.correlation_id,
+        .correlation_id = event->correlation_id,
         .action = proposal_action_text(slot->proposal.action),
-        .target_node = work->event.node,
-        .target_service = work->event.service,
+        .target_node = event->node,
+        .target_service = event->service,
         .model = slot->model,
         .confidence = slot->proposal.confidence_text,
         .requires_human = slot->proposal.requires_human,
@@ -289,17 +294,18 @@ void conclude_write(struct planner *p, unsigned number, struct now now)
 {
     struct planner_slot *slot = &p->slots[number];
     struct work *work = slot->work;
+    const struct event *event = &p->queue.begun[number];
     enum proposal_action action = slot->proposal.action;
     if (action == PROPOSAL_IGNORE) {
         end_decided(p, work, OUTCOME_IGNORED, "", now);
         return;
     }
     struct action_names names;
-    action_names(&names, action, &work->event);
+    action_names(&names, action, event);
     errno = EEXIST;
     for (int try = 0; try < LINK_TRIES; try++) {
         struct open_actions open;
-        open_look(&open, p, &work->event, slot->tried, now);
+        open_look(&open, p, event, slot->tried, now);
         if (settle_open(p, work, &open, now))
             return;
         const char *id = free_name(&open, &names, action);
@@ -344,7 +350,8 @@ static void decide(struct planner *p, unsigned number, unsigned policy, const ch
                    struct now now)
 {
     struct planner_slot *slot = &p->slots[number];
-    slot->policy = policy | policy_apply(&p->settings.policy, &slot->work->event, &slot->proposal);
+    slot->policy =
+        policy | policy_apply(&p->settings.policy, &p->queue.begun[number], &slot->proposal);
     span_cut(slot->model, sizeof(slot->model), span_of(model));
     slot->work->state = WORK_DECIDED;
     slot->work->due_ms = now.boot_ms;
@@ -355,7 +362,7 @@ static void decide(struct planner *p, unsigned number, unsigned policy, const ch
 static void decide_by_rules(struct planner *p, unsigned number, struct now now)
 {
     struct planner_slot *slot = &p->slots[number];
-    struct llm_facts facts = facts_of(&slot->work->event);
+    struct llm_facts facts = facts_of(&p->queue.begun[number]);
     char text[PROPOSAL_BYTES_MAX];
     char why[PROPOSAL_WHY_MAX];
     struct buf out;
@@ -377,12 +384,13 @@ static void decide_by_rules(struct planner *p, unsigned number, struct now now)
 static void make_message(struct planner *p, struct planner_slot *slot)
 {
     const struct work *work = slot->work;
+    const struct event *event = &p->queue.begun[work->slot];
     struct world_facts world;
     struct span document;
     struct buf plain, masked;
-    p->ops->world(p->ctx, &work->event, &world);
+    p->ops->world(p->ctx, event, &world);
     buf_init(&plain, slot->prompt, sizeof(slot->prompt));
-    prompt_event(&plain, &work->event, &world, suppressed(p, work), &document);
+    prompt_event(&plain, event, &world, suppressed(p, work, event), &document);
     buf_init(&masked, slot->masked, sizeof(slot->masked));
     prompt_mask(&masked, buf_view(&plain), document);
     slot->message = (struct llm_message){.text = buf_view(&plain), .masked = buf_view(&masked)};
@@ -394,7 +402,7 @@ static void make_message(struct planner *p, struct planner_slot *slot)
 static void ask(struct planner *p, unsigned number, struct now now)
 {
     struct planner_slot *slot = &p->slots[number];
-    const struct event *event = &slot->work->event;
+    const struct event *event = &p->queue.begun[number];
     slot->request = (struct llm_request){
         .context = span_of(event->key),
         .facts = facts_of(event),
@@ -421,32 +429,39 @@ static void go_on(struct planner *p, unsigned number, struct now now)
         ask(p, number, now);
 }
 
+/* Is there an action for it by now? True where the piece was dealt with. */
+static bool look_again(struct planner *p, struct work *work, struct now now)
+{
+    struct open_actions open;
+    if (now.boot_ms - LOOK_FRESH_MS <= work->looked_ms)
+        return false;
+    look(&open, p, work, work->looked_ms == INT64_MIN, now);
+    if (settle_open(p, work, &open, now))
+        return true;
+    work->looked_ms = now.boot_ms;
+    return false;
+}
+
 void conclude_begin(struct planner *p, struct work *work, unsigned number, struct now now)
 {
-    if (now.boot_ms - LOOK_FRESH_MS > work->looked_ms) {
-        struct open_actions open;
-        open_look(&open, p, &work->event, work->looked_ms == INT64_MIN, now);
-        if (settle_open(p, work, &open, now))
-            return;
-        work->looked_ms = now.boot_ms;
-    }
+    if (look_again(p, work, now))
+        return;
+    const struct event *event = queue_begin(&p->queue, work, number);
     p->slots[number].work = work;
     p->slots[number].tried = false;
-    work->slot = number;
-    work->state = WORK_CLAIMING;
     int error = p->ops->writable(p->ctx);
     if (error != 0) {
         delay_for_room(p, work, error, now);
         return;
     }
-    if (p->ops->claim(p->ctx, number, &work->event) != 0)
+    if (p->ops->claim(p->ctx, number, event) != 0)
         go_on(p, number, now);
 }
 
 /* Another planner has decided it. It is a repeat, as one within a cooldown of our own is. */
 static void end_shared(struct planner *p, struct work *work, const char *reason, struct now now)
 {
-    cooldown_count(&p->cooldowns, span_of(work->event.key), work->joined.count + 1);
+    cooldown_count(&p->cooldowns, span_of(p->queue.begun[work->slot].key), work->joined.count + 1);
     delay_leave_slot(p, work);
     conclude_drop(p, work, OUTCOME_SHARED, reason, now);
 }
@@ -455,12 +470,11 @@ static void end_shared(struct planner *p, struct work *work, const char *reason,
  * is asked for: what is done with the key is done with them. */
 static void end_seen(struct planner *p, struct work *work, const char *reason, struct now now)
 {
-    if (work->joined.count == 0 || work->event.identity == 0) {
+    if (work->joined.count == 0 || p->queue.begun[work->slot].identity == 0) {
         end_shared(p, work, reason, now);
         return;
     }
-    work->event.identity = 0;
-    if (p->ops->claim(p->ctx, work->slot, &work->event) != 0)
+    if (p->ops->claim(p->ctx, work->slot, queue_forget_identity(&p->queue, work)) != 0)
         go_on(p, work->slot, now);
 }
 
@@ -474,7 +488,7 @@ void conclude_claimed(struct planner *p, unsigned number, const struct claim_ans
     switch (answer->view) {
     case CLAIM_OURS:
         work->claimed = true;
-        work->claim_ms = now.boot_ms + answer->lasts_ms;
+        p->slots[number].claim_ms = now.boot_ms + answer->lasts_ms;
         go_on(p, number, now);
         return;
     case CLAIM_ALONE:
@@ -517,7 +531,7 @@ void conclude_answer(struct planner *p, unsigned number, const struct llm_answer
         return;
     }
     /* We stood still (a suspended machine): another planner may have decided meanwhile. */
-    if (slot->work->claimed && now.boot_ms >= slot->work->claim_ms) {
+    if (slot->work->claimed && now.boot_ms >= slot->claim_ms) {
         delay_for_claim(p, slot->work, "its claim ran out while the chain was asked", 0, now);
         return;
     }

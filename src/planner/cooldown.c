@@ -11,8 +11,8 @@
 
 void cooldown_init(struct cooldowns *c)
 {
-    table_init(&c->table, c->entries, sizeof(c->entries[0]), COOLDOWNS_MAX, c->slots,
-               2 * COOLDOWNS_MAX);
+    table_init(&c->table, c->entries, sizeof(c->entries[0]), COOLDOWNS_MAX, c->keys,
+               sizeof(c->keys));
 }
 
 bool cooldown_in_force(const struct cooldown *entry, int64_t length_ms, int64_t boot_ms)
@@ -49,7 +49,7 @@ uint32_t cooldown_suppressed(const struct cooldowns *c, struct span key)
     return entry != NULL ? entry->suppressed : 0;
 }
 
-/* From the last to the first: what table_remove() moves into a gap has been looked at. */
+/* From the last to the first: what table_remove() moves has been looked at. */
 static void remove_expired(struct cooldowns *c, int64_t length_ms, int64_t boot_ms)
 {
     for (uint32_t i = c->table.count; i > 0; i--) {
@@ -68,7 +68,7 @@ static void evict_oldest(struct cooldowns *c)
         if (entry->began_ms < oldest->began_ms)
             oldest = entry;
     }
-    LOG(LOG_WARNING, "cooldown_evicted", LOG_SPAN("key", table_key_of(oldest)));
+    LOG(LOG_WARNING, "cooldown_evicted", LOG_SPAN("key", table_key_of(&c->table, oldest)));
     table_remove(&c->table, oldest);
 }
 
@@ -80,11 +80,12 @@ static struct cooldown *entry_for(struct cooldowns *c, struct span key, int64_t 
 
     if (entry != NULL || key.n > TABLE_KEY_MAX)
         return entry;
-    if (c->table.count == COOLDOWNS_MAX)
+    entry = table_add(&c->table, key);
+    if (entry == NULL)
         remove_expired(c, length_ms, boot_ms);
-    if (c->table.count == COOLDOWNS_MAX)
+    while (entry == NULL && (entry = table_add(&c->table, key)) == NULL)
         evict_oldest(c);
-    return table_add(&c->table, key);
+    return entry;
 }
 
 void cooldown_start(struct cooldowns *c, struct span key, enum severity severity, int64_t length_ms,
@@ -99,13 +100,14 @@ void cooldown_start(struct cooldowns *c, struct span key, enum severity severity
     entry->suppressed = 0;
 }
 
-void cooldown_save(struct buf *out, const struct cooldown *entry, struct now now)
+void cooldown_save(struct buf *out, const struct cooldowns *c, const struct cooldown *entry,
+                   struct now now)
 {
     struct json_write w;
 
     json_write_init(&w, out);
     json_write_object(&w, NULL);
-    json_write_span(&w, "key", table_key_of(entry));
+    json_write_span(&w, "key", table_key_of(&c->table, entry));
     json_write_int(&w, "began_ms", entry->began_ms + clock_offset(now));
     json_write_str(&w, "severity", severity_text(entry->severity));
     json_write_int(&w, "suppressed", entry->suppressed);

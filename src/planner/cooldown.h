@@ -12,15 +12,15 @@
 
 struct cooldown {
     struct table_key key;
-    int64_t began_ms; /* boot clock; negative where it began before this boot */
-    enum severity severity;
+    int64_t began_ms;    /* boot clock; negative where it began before this boot */
     uint32_t suppressed; /* events counted since */
+    enum severity severity;
 };
 
 struct cooldowns {
     struct table table;
     struct cooldown entries[COOLDOWNS_MAX];
-    uint16_t slots[2 * COOLDOWNS_MAX];
+    char keys[COOLDOWN_KEYS_BYTES];
 };
 
 void cooldown_init(struct cooldowns *c);
@@ -41,7 +41,8 @@ uint32_t cooldown_suppressed(const struct cooldowns *c, struct span key);
 bool cooldown_in_force(const struct cooldown *entry, int64_t length_ms, int64_t boot_ms);
 
 /* One entry as a JSON object for the state file, its start as wall-clock milliseconds. */
-void cooldown_save(struct buf *out, const struct cooldown *entry, struct now now);
+void cooldown_save(struct buf *out, const struct cooldowns *c, const struct cooldown *entry,
+                   struct now now);
 /* Takes one back. A start in the future counts as now; one that is over is left out.
  * 0, or -1 where the object makes no sense. */
 int cooldown_load(struct cooldowns *c, struct span object, int64_t length_ms, struct now now);

@@ -21,8 +21,8 @@
 
 void deployment_init(struct deployments *d)
 {
-    table_init(&d->table, d->entries, sizeof(d->entries[0]), DEPLOYMENTS_MAX, d->slots,
-               2 * DEPLOYMENTS_MAX);
+    table_init(&d->table, d->entries, sizeof(d->entries[0]), DEPLOYMENTS_MAX, d->keys,
+               sizeof(d->keys));
     d->changed = false;
 }
 
@@ -35,7 +35,7 @@ static void evict_oldest(struct deployments *d)
         if (entry->read_ms < oldest->read_ms)
             oldest = entry;
     }
-    LOG(LOG_WARNING, "deployment_evicted", LOG_SPAN("key", table_key_of(oldest)));
+    LOG(LOG_WARNING, "deployment_evicted", LOG_SPAN("key", table_key_of(&d->table, oldest)));
     table_remove(&d->table, oldest);
 }
 
@@ -45,13 +45,10 @@ static struct deployment *entry_for(struct deployments *d, struct span key, int6
     struct deployment *entry = table_find(&d->table, key);
 
     if (entry == NULL && key.n <= TABLE_KEY_MAX) {
-        if (d->table.count == DEPLOYMENTS_MAX)
+        while ((entry = table_add(&d->table, key)) == NULL)
             evict_oldest(d);
-        entry = table_add(&d->table, key);
-        if (entry != NULL) {
-            entry->floor_ms = INT64_MIN;
-            entry->read_ms = read_ms;
-        }
+        entry->floor_ms = INT64_MIN;
+        entry->read_ms = read_ms;
     }
     if (entry != NULL && entry->read_ms < read_ms)
         entry->read_ms = read_ms;
@@ -143,13 +140,14 @@ int64_t deployment_hold_until(const struct deployments *d, struct span key, int6
 
 /* ---- Saved and loaded ---- */
 
-void deployment_save(struct buf *out, const struct deployment *entry, struct now now)
+void deployment_save(struct buf *out, const struct deployments *d, const struct deployment *entry,
+                     struct now now)
 {
     struct json_write w;
 
     json_write_init(&w, out);
     json_write_object(&w, NULL);
-    json_write_span(&w, "key", table_key_of(entry));
+    json_write_span(&w, "key", table_key_of(&d->table, entry));
     json_write_bool(&w, "started", entry->started);
     json_write_bool(&w, "completed", entry->completed);
     json_write_bool(&w, "failed", entry->failed);

@@ -25,7 +25,7 @@ struct deployments {
     struct table table;
     bool changed; /* since somebody saved it and cleared this */
     struct deployment entries[DEPLOYMENTS_MAX];
-    uint16_t slots[2 * DEPLOYMENTS_MAX];
+    char keys[DEPLOYMENT_KEYS_BYTES];
 };
 
 enum deployment_view {
@@ -49,7 +49,8 @@ enum deployment_view deployment_look(const struct deployments *d, struct span ke
 int64_t deployment_hold_until(const struct deployments *d, struct span key, int64_t boot_ms);
 
 /* One entry as a JSON object for the state file, the hold's end as wall-clock milliseconds. */
-void deployment_save(struct buf *out, const struct deployment *entry, struct now now);
+void deployment_save(struct buf *out, const struct deployments *d, const struct deployment *entry,
+                     struct now now);
 /* Takes one back; a hold ends DEPLOYMENT_HOLD_MS from now at the latest, wherever the clock went.
  * 0, or -1 where the object makes no sense. */
 int deployment_load(struct deployments *d, struct span object, struct now now);

@@ -311,18 +311,24 @@ static enum event_error take_names(struct event *out, const struct place *place)
     return error;
 }
 
+void event_make_key(struct event *event)
+{
+    _Static_assert(sizeof(event->key) > NAME_MAX_BYTES + 1 + NAME_MAX_BYTES,
+                   "two names and a slash");
+
+    event_safe_name(event->key, span_of(event->node));
+    size_t n = strlen(event->key);
+    event->key[n] = '/';
+    event_safe_name(event->key + n + 1, span_of(event->service));
+}
+
 static void complete_names(struct event *out, const struct aliases *aliases)
 {
-    _Static_assert(sizeof(out->key) > NAME_MAX_BYTES + 1 + NAME_MAX_BYTES, "two names and a slash");
-
     if (out->service[0] == '\0')
         memcpy(out->service, "all", sizeof("all"));
     /* Either view is of a name that was found to be short enough. */
     (void)span_copy(out->node, sizeof(out->node), alias_of(aliases, span_of(out->node_as_came)));
-    event_safe_name(out->key, span_of(out->node));
-    size_t n = strlen(out->key);
-    out->key[n] = '/';
-    event_safe_name(out->key + n + 1, span_of(out->service));
+    event_make_key(out);
 }
 
 /* ---- Time ---- */

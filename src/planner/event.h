@@ -18,8 +18,8 @@ struct event {
     char key[TABLE_KEY_MAX + 1];      /* svc_key: both names made safe, "node/service" */
     char source[NAME_MAX_BYTES + 1];  /* "" = none named */
     char correlation_id[CORRELATION_MAX + 1];
-    char timestamp[64]; /* its own text where it has one, else the arrival */
-    uint64_t identity;  /* of a fault: a hash of node, source and id; 0 = it has no id */
+    char timestamp[EVENT_TIMESTAMP_MAX + 1]; /* its own text where it has one, else the arrival */
+    uint64_t identity; /* of a fault: a hash of node, source and id; 0 = it has no id */
     enum severity severity;
     bool dated;         /* it names a time of its own that a clock could have told */
     int64_t at_ms;      /* that time, else the arrival; since 1970 */
@@ -49,6 +49,9 @@ const char *event_error_text(enum event_error error);
  * arrived_ms is its arrival on the wall clock. *out is valid after EVENT_OK only. */
 enum event_error event_parse(struct event *out, struct span bytes, const struct aliases *aliases,
                              struct span origin, int64_t arrived_ms);
+
+/* The key, made from node and service. */
+void event_make_key(struct event *event);
 
 /* Makes a name fit for a file name and a key part: everything outside [A-Za-z0-9._-] becomes '_',
  * a leading dot or dash too. dst has room for name.n + 2 bytes: an empty name becomes "_". */

@@ -2,12 +2,6 @@
 
 _Static_assert(HELD_REFS_MAX < UINT16_MAX, "numbers of entries, and 0");
 
-void handles_init(struct handles *r)
-{
-    r->used = 0;
-    r->free = 0;
-}
-
 static struct handles_entry *entry_at(struct handles *r, uint16_t number)
 {
     return &r->entries[number - 1];

@@ -20,6 +20,7 @@ struct handles_entry {
     bool holds;
 };
 
+/* All zero = none. */
 struct handles {
     struct handles_entry entries[HELD_REFS_MAX];
     uint16_t used; /* entries that were ever in use: the memory of the others is not touched */
@@ -29,8 +30,6 @@ struct handles {
 struct handles_chain {
     uint16_t first; /* its number + 1; 0 = the chain is empty */
 };
-
-void handles_init(struct handles *r);
 
 /* A chain of this handle alone. 0, or -1 where there is no room. */
 int handles_start(struct handles *r, struct handles_chain *chain, uint64_t ref, bool holds);

@@ -33,9 +33,9 @@ static bool leads(const struct newcomer *new, const struct work *work)
 {
     if (work->stale != new->stale)
         return work->stale;
-    if (new->event->severity != work->event.severity)
-        return new->event->severity > work->event.severity;
-    return new->event->at_ms >= work->event.at_ms;
+    if (new->event->severity != (enum severity)work->severity)
+        return new->event->severity > (enum severity)work->severity;
+    return new->event->at_ms >= work->at_ms;
 }
 
 /* Its handles go over to the piece that stands for it from now on. Before a new leader that can be
@@ -52,19 +52,24 @@ static enum planner_took keep(struct planner *p, struct work *work, struct newco
 
 static enum planner_took join(struct planner *p, struct work *work, struct newcomer *new)
 {
+    struct event leader;
+    joined_add(&work->joined, queue_event(&p->queue, work, &leader), new->event);
     conclude_newcomer(p, OUTCOME_JOINED, new->event, "its key is in hand");
     return keep(p, work, new, false);
 }
 
-/* The graver, then the newer event stands for its key. The key's retry time and oldest arrival
- * stay: repeats must not put off the moment when a human hears of it. */
-static enum planner_took merge(struct planner *p, struct work *work, struct newcomer *new)
+/* It leads from now on; false where its event has no room. */
+static bool lead(struct planner *p, struct work *work, const struct newcomer *new)
 {
-    joined_add(&work->joined, &work->event, new->event);
-    if (!leads(new, work))
-        return join(p, work, new);
-    conclude_event(p, work, OUTCOME_JOINED, "a graver or newer event of its key leads");
-    work->event = *new->event;
+    struct event room;
+    const struct event *old = queue_event(&p->queue, work, &room);
+    if (queue_replace(&p->queue, work, new->event) != 0)
+        return false;
+    joined_add(&work->joined, old, new->event);
+    conclude_tell(p, &(struct decision){.outcome = OUTCOME_JOINED,
+                                        .event = old,
+                                        .reason = "a graver or newer event of its key leads",
+                                        .suppressed = work->joined.count});
     work->stale = new->stale;
     work->looked_ms = new->looked_ms;
     if (new->held && work->state != WORK_HELD && !work->released) {
@@ -74,27 +79,16 @@ static enum planner_took merge(struct planner *p, struct work *work, struct newc
         work->state = WORK_QUEUED;
         work->due_ms = new->due_ms;
     }
-    return keep(p, work, new, true);
-}
-
-static enum planner_took settle_in(struct planner *p, struct work *work, struct newcomer *new)
-{
-    work->state = new->held ? WORK_HELD : WORK_QUEUED;
-    work->arrived_ms = new->arrived_ms;
-    work->looked_ms = new->looked_ms;
-    work->due_ms = new->due_ms;
-    work->stale = new->stale;
-    work->joined = new->joined;
-    work->released = new->released;
-    return keep(p, work, new, true);
+    return true;
 }
 
 /* What can be read again waits; what cannot may take the place of what matters less. */
-static bool make_room(struct planner *p, const struct newcomer *new, struct now now)
+static bool make_room(struct planner *p, const struct newcomer *new, const struct work *but,
+                      struct now now)
 {
     if (!handles_empty(&new->refs))
         return false;
-    struct work *least = queue_least(&p->queue, new->event->severity);
+    struct work *least = queue_least(&p->queue, new->event->severity, but);
     if (least == NULL)
         return false;
     conclude_drop(p, least, OUTCOME_QUEUE_FULL, "a graver event took its slot", now);
@@ -108,26 +102,49 @@ static enum planner_took no_slot(struct planner *p, const struct newcomer *new)
     return conclude_newcomer(p, OUTCOME_QUEUE_FULL, new->event, "no slot is free");
 }
 
+/* The graver, then the newer event stands for its key. The key's retry time and oldest arrival
+ * stay: repeats must not put off the moment when a human hears of it. */
+static enum planner_took merge(struct planner *p, struct work *work, struct newcomer *new,
+                               struct now now)
+{
+    if (!leads(new, work))
+        return join(p, work, new);
+    while (!lead(p, work, new))
+        if (!make_room(p, new, work, now))
+            return no_slot(p, new);
+    return keep(p, work, new, true);
+}
+
+static enum planner_took settle_in(struct planner *p, struct work *work, struct newcomer *new)
+{
+    work->state = new->held ? WORK_HELD : WORK_QUEUED;
+    work->arrived_ms = new->arrived_ms;
+    work->looked_ms = new->looked_ms;
+    work->due_ms = new->due_ms;
+    work->stale = new->stale;
+    joined_copy(&work->joined, &new->joined);
+    work->released = new->released;
+    return keep(p, work, new, true);
+}
+
 /* The key is in a slot, or unsure: only a graver event waits behind it. */
 static enum planner_took wait_behind(struct planner *p, struct work *work, struct newcomer *new,
                                      struct now now)
 {
-    if (new->event->severity <= work->event.severity) {
-        joined_add(&work->joined, &work->event, new->event);
+    if (new->event->severity <= (enum severity)work->severity)
         return join(p, work, new);
-    }
     if (work->next != NULL)
-        return merge(p, work->next, new);
-    if (queue_add_next(&p->queue, work, new->event) == NULL &&
-        (!make_room(p, new, now) || queue_add_next(&p->queue, work, new->event) == NULL))
-        return no_slot(p, new);
+        return merge(p, work->next, new, now);
+    while (queue_add_next(&p->queue, work, new->event) == NULL)
+        if (!make_room(p, new, work, now))
+            return no_slot(p, new);
     return settle_in(p, work->next, new);
 }
 
 /* What can be read again leaves slots for what cannot. */
 static bool is_backlog(const struct planner *p, const struct newcomer *new)
 {
-    return !new->again && !handles_empty(&new->refs) && p->queue.table.count >= QUEUE_DURABLE_MAX;
+    return !new->again && !handles_empty(&new->refs) && queue_room(&p->queue, false) == 0;
 }
 
 static enum planner_took admit(struct planner *p, struct newcomer *new, struct now now)
@@ -136,35 +153,43 @@ static enum planner_took admit(struct planner *p, struct newcomer *new, struct n
     if (work != NULL && (queue_is_busy(work) || queue_is_unsure(work)))
         return wait_behind(p, work, new, now);
     if (work != NULL)
-        return merge(p, work, new);
+        return merge(p, work, new, now);
     if (is_backlog(p, new))
         return PLANNER_NO_SLOT;
-    work = queue_add(&p->queue, new->event);
-    if (work == NULL && make_room(p, new, now))
-        work = queue_add(&p->queue, new->event);
-    if (work == NULL)
-        return no_slot(p, new);
+    while ((work = queue_add(&p->queue, new->event)) == NULL)
+        if (!make_room(p, new, NULL, now))
+            return no_slot(p, new);
     conclude_newcomer(p, new->held ? OUTCOME_HELD : OUTCOME_QUEUED, new->event,
                       new->held ? "a deployment of it is under way" : "its key has no work open");
     return settle_in(p, work, new);
 }
 
-void intake_merge_next(struct planner *p, struct work *work)
+/* What waited behind it has left the place of its own event, so that there is room for it here. */
+static void merge_next(struct planner *p, struct work *work, struct work *next)
 {
-    struct work *next = work->next;
-    if (next == NULL)
-        return;
+    struct event event, leader;
     struct newcomer new = {
-        .event = &next->event,
+        .event = queue_event(&p->queue, next, &event),
         .refs = next->refs,
         .looked_ms = next->looked_ms,
         .stale = next->stale,
     };
-    work->next = NULL;
-    joined_merge(&work->joined, &work->event, &next->joined);
-    merge(p, work, &new);
+    queue_unload(&p->queue, next);
+    joined_merge(&work->joined, queue_event(&p->queue, work, &leader), &next->joined);
+    if (leads(&new, work) && lead(p, work, &new))
+        keep(p, work, &new, true);
+    else
+        join(p, work, &new);
     conclude_release(p, &new.refs);
     queue_free(&p->queue, next);
+}
+
+void intake_merge_next(struct planner *p, struct work *work)
+{
+    struct work *next = work->next;
+    work->next = NULL;
+    if (next != NULL)
+        merge_next(p, work, next);
 }
 
 /* ---- a fault ---- */
@@ -272,16 +297,17 @@ enum planner_took intake_fault(struct planner *p, struct newcomer *new, struct n
 
 void intake_again(struct planner *p, struct work *work, struct now now)
 {
-    struct work copy = *work;
-    queue_free(&p->queue, work); /* so that there is a piece for it again */
+    struct event event;
     struct newcomer new = {
-        .event = &copy.event,
-        .refs = copy.refs,
-        .arrived_ms = copy.arrived_ms,
-        .joined = copy.joined,
-        .released = copy.released || (copy.state == WORK_HELD && copy.due_ms <= now.boot_ms),
+        .event = queue_event(&p->queue, work, &event),
+        .refs = work->refs,
+        .arrived_ms = work->arrived_ms,
+        .released = work->released || (work->state == WORK_HELD && work->due_ms <= now.boot_ms),
         .again = true,
     };
+    new.joined.identities = new.identities;
+    joined_copy(&new.joined, &work->joined);
+    queue_free(&p->queue, work); /* so that there is a piece for it again, and room */
     if (watched(p, new.event))
         consider(p, &new, now);
     else

@@ -8,9 +8,10 @@ struct newcomer {
     const struct event *event;
     struct handles_chain refs; /* after intake: what was not kept */
     int64_t arrived_ms;        /* boot clock */
-    struct joined joined;      /* joined_start() where it is new */
-    bool released;             /* a deployment has held it for long enough */
-    bool again;                /* it had a slot, and gets one */
+    struct joined joined;      /* joined_start() where it is new, in */
+    uint64_t identities[WORK_IDENTITIES_MAX];
+    bool released; /* a deployment has held it for long enough */
+    bool again;    /* it had a slot, and gets one */
     /* Filled in here. */
     int64_t looked_ms;
     int64_t due_ms;

@@ -29,10 +29,20 @@ static void add_identity(struct joined *j, uint64_t leader, uint64_t identity)
     j->identities[j->identity_count++] = identity;
 }
 
-void joined_start(struct joined *j, const struct event *leader)
+void joined_start(struct joined *j, uint64_t room[WORK_IDENTITIES_MAX], const struct event *leader)
 {
-    *j = (struct joined){.oldest_ms = leader->at_ms, .newest_ms = leader->at_ms};
+    *j =
+        (struct joined){.oldest_ms = leader->at_ms, .newest_ms = leader->at_ms, .identities = room};
     add_identity(j, leader->identity, leader->identity);
+}
+
+void joined_copy(struct joined *to, const struct joined *from)
+{
+    uint64_t *room = to->identities;
+
+    memmove(room, from->identities, from->identity_count * sizeof(*room));
+    *to = *from;
+    to->identities = room;
 }
 
 static void reach(struct joined *j, int64_t oldest_ms, int64_t newest_ms)

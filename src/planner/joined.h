@@ -6,17 +6,19 @@
 #include "planner/event.h"
 
 struct joined {
-    uint32_t count;    /* events beside the leader */
     int64_t oldest_ms; /* times, the leader's too */
     int64_t newest_ms;
+    uint64_t *identities; /* the leader's, and of who joined last; room for WORK_IDENTITIES_MAX */
+    uint32_t count;       /* events beside the leader */
+    uint8_t identity_count;
     bool mixed; /* they have different sources, or some are node_offline: one recovery is not theirs
                  */
-    uint32_t identity_count;
-    uint64_t identities[WORK_IDENTITIES_MAX]; /* the leader's, and of who joined last */
 };
 
-/* The leader alone. */
-void joined_start(struct joined *j, const struct event *leader);
+/* The leader alone; room stays the owner's. */
+void joined_start(struct joined *j, uint64_t room[WORK_IDENTITIES_MAX], const struct event *leader);
+/* The same events, in *to's own room, which it has. */
+void joined_copy(struct joined *to, const struct joined *from);
 /* One more, beside leader or in its place. */
 void joined_add(struct joined *j, const struct event *leader, const struct event *event);
 /* All of another piece, its leader not counted. */

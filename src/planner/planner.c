@@ -3,8 +3,6 @@
 #include "planner/conclude.h"
 #include "planner/intake.h"
 
-#include <string.h>
-
 void planner_init(struct planner *p, const struct planner_settings *settings,
                   const struct planner_ops *ops, void *ctx, uint64_t seed)
 {
@@ -12,11 +10,8 @@ void planner_init(struct planner *p, const struct planner_settings *settings,
     p->ctx = ctx;
     p->jitter = seed;
     p->write_blocked_until_ms = INT64_MIN;
-    memset(&p->seen, 0, sizeof(p->seen));
     cooldown_init(&p->cooldowns);
-    recovery_init(&p->recoveries);
     deployment_init(&p->deployments);
-    queue_init(&p->queue);
     planner_configure(p, settings);
 }
 
@@ -25,6 +20,8 @@ void planner_configure(struct planner *p, const struct planner_settings *setting
     p->settings = *settings;
     prompt_system(&p->system, settings->topology, &settings->policy);
     for (unsigned slot = 0; slot < ASKS_MAX; slot++) {
+        if (p->slots[slot].work == NULL)
+            continue; /* its memory is not touched before it is used */
         p->slots[slot].request.system = p->system.plain;
         p->slots[slot].request.system_masked = p->system.masked;
     }
@@ -36,13 +33,15 @@ void planner_configure(struct planner *p, const struct planner_settings *setting
  * have to wait. */
 static void review(struct planner *p, struct work *work, struct now now)
 {
+    struct event room;
+    const struct event *event = queue_event(&p->queue, work, &room);
     if (conclude_is_written(p, work, now))
         return;
-    if (intake_recovered(p, &work->event, &work->joined, now)) {
+    if (intake_recovered(p, event, &work->joined, now)) {
         conclude_drop(p, work, OUTCOME_RECOVERED, "a recovery that is not older was read", now);
         return;
     }
-    switch (intake_deployment(p, &work->event, &work->joined, now)) {
+    switch (intake_deployment(p, event, &work->joined, now)) {
     case DEPLOYMENT_COVERS:
         conclude_drop(p, work, OUTCOME_DEPLOYED, "it lies inside a deployment that completed", now);
         return;
@@ -52,8 +51,7 @@ static void review(struct planner *p, struct work *work, struct now now)
         conclude_take_back(p, work);
         work->state = WORK_HELD;
         work->looked_ms = INT64_MIN;
-        work->due_ms =
-            deployment_hold_until(&p->deployments, span_of(work->event.key), now.boot_ms);
+        work->due_ms = deployment_hold_until(&p->deployments, span_of(event->key), now.boot_ms);
         return;
     case DEPLOYMENT_NONE:
         if (work->state == WORK_HELD) {
@@ -71,6 +69,18 @@ static void review_key(struct planner *p, const struct event *event, struct now 
         review(p, work, now);
 }
 
+static void join_held(struct planner *p, struct work *work, struct work *held)
+{
+    struct event leader, event;
+    joined_add(&work->joined, queue_event(&p->queue, work, &leader),
+               queue_event(&p->queue, held, &event));
+    joined_merge(&work->joined, &leader, &held->joined);
+    conclude_event(p, held, OUTCOME_JOINED, "its deployment failed");
+    handles_move(&p->queue.refs, &work->refs, &held->refs, false);
+    conclude_release(p, &held->refs);
+    queue_free(&p->queue, held);
+}
+
 /* A failed deployment is a fault, and what it held joins it. */
 static enum planner_took deployment_failed(struct planner *p, struct newcomer *new, struct now now)
 {
@@ -86,12 +96,7 @@ static enum planner_took deployment_failed(struct planner *p, struct newcomer *n
         intake_again(p, held, now);
         return took;
     }
-    joined_add(&work->joined, &work->event, &held->event);
-    joined_merge(&work->joined, &work->event, &held->joined);
-    conclude_event(p, held, OUTCOME_JOINED, "its deployment failed");
-    handles_move(&p->queue.refs, &work->refs, &held->refs, false);
-    conclude_release(p, &held->refs);
-    queue_free(&p->queue, held);
+    join_held(p, work, held);
     return took;
 }
 
@@ -104,7 +109,7 @@ static enum planner_took take_fault(struct planner *p, const struct event *event
     struct handles *refs = &p->queue.refs;
     if (arrival->ref != NO_REF && handles_start(refs, &new.refs, arrival->ref, arrival->holds) != 0)
         return PLANNER_NO_SLOT;
-    joined_start(&new.joined, event);
+    joined_start(&new.joined, new.identities, event);
     enum planner_took took =
         failed_deployment ? deployment_failed(p, &new, now) : intake_fault(p, &new, now);
     (void)handles_take(refs, &new.refs);
@@ -169,12 +174,6 @@ enum planner_took planner_event(struct planner *p, struct span bytes, const stru
 
 /* ---- what is due ---- */
 
-static struct work *work_at(const struct planner *p, uint32_t i)
-{
-    const struct queue_entry *entry = table_at(&p->queue.table, i);
-    return entry->work;
-}
-
 /* May it be asked? In a single run every event gets one try. */
 static bool is_ready(const struct planner *p, const struct work *work, struct now now)
 {
@@ -186,12 +185,12 @@ static bool is_ready(const struct planner *p, const struct work *work, struct no
 static struct work *next_ready(const struct planner *p, struct now now)
 {
     struct work *best = NULL;
-    for (uint32_t i = 0; i < p->queue.table.count; i++) {
-        struct work *work = work_at(p, i);
+    for (uint32_t i = 0; i < p->queue.count; i++) {
+        struct work *work = queue_at(&p->queue, i);
         if (!is_ready(p, work, now))
             continue;
-        if (best == NULL || work->event.severity > best->event.severity ||
-            (work->event.severity == best->event.severity && work->arrived_ms < best->arrived_ms))
+        if (best == NULL || work->severity > best->severity ||
+            (work->severity == best->severity && work->arrived_ms < best->arrived_ms))
             best = work;
     }
     return best;
@@ -199,8 +198,8 @@ static struct work *next_ready(const struct planner *p, struct now now)
 
 static struct work *hold_that_ended(const struct planner *p, struct now now)
 {
-    for (uint32_t i = 0; i < p->queue.table.count; i++) {
-        struct work *work = work_at(p, i);
+    for (uint32_t i = 0; i < p->queue.count; i++) {
+        struct work *work = queue_at(&p->queue, i);
         if (work->state == WORK_HELD && work->due_ms <= now.boot_ms)
             return work;
     }
@@ -218,8 +217,8 @@ static void release_holds(struct planner *p, struct now now)
 
 static void remember_recoveries(struct planner *p, struct now now)
 {
-    for (uint32_t i = 0; i < p->queue.table.count; i++)
-        recovery_touch(&p->recoveries, span_of(work_at(p, i)->event.key), now.boot_ms);
+    for (uint32_t i = 0; i < p->queue.count; i++)
+        recovery_touch(&p->recoveries, p->queue.hashes[i], now.boot_ms);
 }
 
 static void write_decided(struct planner *p, struct now now)
@@ -257,8 +256,8 @@ static int64_t next_due(const struct planner *p, struct now now, bool backlog)
 {
     bool may_ask = !backlog && slot_is_free(p);
     int64_t due = INT64_MAX;
-    for (uint32_t i = 0; i < p->queue.table.count; i++) {
-        const struct work *work = work_at(p, i);
+    for (uint32_t i = 0; i < p->queue.count; i++) {
+        const struct work *work = queue_at(&p->queue, i);
         int64_t at = work->due_ms;
         if (work->state == WORK_CLAIMING || work->state == WORK_ASKED ||
             (work->state == WORK_QUEUED && (!may_ask || (p->settings.once && work->tries > 0))))

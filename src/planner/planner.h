@@ -13,7 +13,8 @@
 #include "planner/seen.h"
 
 struct planner_slot {
-    struct work *work; /* NULL = free */
+    struct work *work; /* NULL = free; its event is in queue.begun */
+    int64_t claim_ms;  /* boot clock: a claim of ours lasts until then, at least */
     struct llm_request request;
     struct llm_message message; /* in prompt and masked */
     struct proposal proposal;

@@ -1,25 +1,39 @@
 #include "planner/queue.h"
 
+#include "base/hash.h"
+
 #include <string.h>
 
-void queue_init(struct queue *q)
+struct work *queue_at(const struct queue *q, uint32_t i)
 {
-    table_init(&q->table, q->entries, sizeof(q->entries[0]), QUEUE_MAX, q->slots,
-               sizeof(q->slots) / sizeof(q->slots[0]));
-    handles_init(&q->refs);
-    q->used = 0;
-    q->free = NULL;
+    return q->pieces[i];
 }
 
+/* A look at each is quick beside all else that becomes of a fault. */
 struct work *queue_find(const struct queue *q, struct span key)
 {
-    const struct queue_entry *entry = table_find(&q->table, key);
-    return entry == NULL ? NULL : entry->work;
+    if (q->count == 0)
+        return NULL;
+    uint64_t hash = hash_span(key);
+    for (uint32_t i = 0; i < q->count; i++)
+        if (q->hashes[i] == hash)
+            return q->pieces[i];
+    return NULL;
+}
+
+int queue_replace(struct queue *q, struct work *work, const struct event *event)
+{
+    if (event_pack_put(&q->events, &work->pack, event) != 0)
+        return -1;
+    work->severity = (uint8_t)event->severity;
+    work->at_ms = event->at_ms;
+    return 0;
 }
 
 static struct work *take(struct queue *q, const struct event *event)
 {
     struct work *work = q->free;
+
     if (work != NULL)
         q->free = work->next;
     else if (q->used < WORK_MAX)
@@ -28,31 +42,23 @@ static struct work *take(struct queue *q, const struct event *event)
         return NULL;
     memset(work, 0, sizeof(*work));
     work->state = WORK_QUEUED;
-    work->event = *event;
-    return work;
-}
-
-/* Puts the piece under its event's key. The caller knows that there is room. */
-static int enter(struct queue *q, struct work *work)
-{
-    struct queue_entry *entry = table_add(&q->table, span_of(work->event.key));
-    if (entry == NULL)
-        return -1;
-    entry->work = work;
-    return 0;
+    work->joined.identities = q->identities[work - q->works];
+    if (queue_replace(q, work, event) == 0)
+        return work;
+    queue_free(q, work);
+    return NULL;
 }
 
 struct work *queue_add(struct queue *q, const struct event *event)
 {
-    if (q->table.count == QUEUE_MAX)
+    if (q->count == QUEUE_MAX)
         return NULL;
     struct work *work = take(q, event);
     if (work == NULL)
         return NULL;
-    if (enter(q, work) != 0) {
-        queue_free(q, work);
-        return NULL;
-    }
+    work->place = (uint16_t)q->count;
+    q->hashes[q->count] = hash_span(span_of(event->key));
+    q->pieces[q->count++] = work;
     return work;
 }
 
@@ -65,17 +71,70 @@ struct work *queue_add_next(struct queue *q, struct work *work, const struct eve
 struct work *queue_remove(struct queue *q, struct work *work)
 {
     struct work *next = work->next;
+    struct work *last = q->pieces[--q->count];
+
+    q->pieces[work->place] = last;
+    q->hashes[work->place] = q->hashes[q->count];
+    last->place = work->place;
     work->next = NULL;
-    table_remove(&q->table, table_find(&q->table, span_of(work->event.key)));
     return next;
 }
 
 void queue_free(struct queue *q, struct work *work)
 {
+    queue_unload(q, work);
     work->state = WORK_FREE;
     work->next = q->free;
     q->free = work;
 }
+
+/* ---- Events ---- */
+
+const struct event *queue_event(const struct queue *q, const struct work *work, struct event *room)
+{
+    if (queue_is_busy(work))
+        return &q->begun[work->slot];
+    event_pack_get(&q->events, &work->pack, room);
+    room->severity = (enum severity)work->severity;
+    room->at_ms = work->at_ms;
+    return room;
+}
+
+void queue_unload(struct queue *q, struct work *work)
+{
+    event_pack_free(&q->events, &work->pack);
+}
+
+const struct event *queue_begin(struct queue *q, struct work *work, unsigned slot)
+{
+    (void)queue_event(q, work, &q->begun[slot]);
+    work->slot = (uint8_t)slot;
+    work->state = WORK_CLAIMING;
+    return &q->begun[slot];
+}
+
+const struct event *queue_forget_identity(struct queue *q, struct work *work)
+{
+    event_pack_forget_identity(&q->events, &work->pack);
+    q->begun[work->slot].identity = 0;
+    return &q->begun[work->slot];
+}
+
+static unsigned above(unsigned most, unsigned used)
+{
+    return used < most ? most - used : 0;
+}
+
+unsigned queue_room(const struct queue *q, bool half)
+{
+    unsigned share = half ? 2 : 1;
+    unsigned keys = above(QUEUE_DURABLE_MAX / share, q->count);
+    unsigned events = above(EVENT_BLOCKS_DURABLE_MAX / share, q->events.taken) / EVENT_PACK_BLOCKS;
+
+    return keys < events ? keys : events;
+}
+
+/* ---- States ---- */
 
 bool queue_is_busy(const struct work *work)
 {
@@ -92,16 +151,15 @@ static bool is_replaceable(const struct work *work)
     return !queue_is_busy(work) && !queue_is_unsure(work) && handles_empty(&work->refs);
 }
 
-struct work *queue_least(const struct queue *q, enum severity severity)
+struct work *queue_least(const struct queue *q, enum severity severity, const struct work *but)
 {
     struct work *least = NULL;
-    for (uint32_t i = 0; i < q->table.count; i++) {
-        const struct queue_entry *entry = table_at(&q->table, i);
-        struct work *work = entry->work;
-        if (work->event.severity >= severity || !is_replaceable(work))
+    for (uint32_t i = 0; i < q->count; i++) {
+        struct work *work = q->pieces[i];
+        if (work->severity >= severity || work == but || !is_replaceable(work))
             continue;
-        if (least == NULL || work->event.severity < least->event.severity ||
-            (work->event.severity == least->event.severity && work->arrived_ms < least->arrived_ms))
+        if (least == NULL || work->severity < least->severity ||
+            (work->severity == least->severity && work->arrived_ms < least->arrived_ms))
             least = work;
     }
     return least;

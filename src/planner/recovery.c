@@ -2,14 +2,7 @@
 
 #include "base/hash.h"
 
-#include <string.h>
-
 _Static_assert((RECOVERIES_MAX & (RECOVERIES_MAX - 1)) == 0, "a power of two");
-
-void recovery_init(struct recoveries *r)
-{
-    memset(r, 0, sizeof(*r));
-}
 
 /* A key's entries are among the RECOVERY_WAYS from where its hash points; the last is followed by
  * the first. */
@@ -81,13 +74,11 @@ bool recovery_covers(const struct recoveries *r, struct span key, struct span so
     return false;
 }
 
-void recovery_touch(struct recoveries *r, struct span key, int64_t boot_ms)
+void recovery_touch(struct recoveries *r, uint64_t key, int64_t boot_ms)
 {
-    uint64_t hash = hash_span(key);
-
     for (unsigned i = 0; i < RECOVERY_WAYS; i++) {
-        struct recovery *entry = &r->entry[way(hash, i)];
-        if (entry->key == hash && is_live(entry, boot_ms))
+        struct recovery *entry = &r->entry[way(key, i)];
+        if (entry->key == key && is_live(entry, boot_ms))
             entry->read_ms = stamp(boot_ms);
     }
 }

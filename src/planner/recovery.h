@@ -19,11 +19,10 @@ struct recovery {
     bool node_only;  /* node_online: recovers from node_offline alone */
 };
 
+/* All zero = none was read. */
 struct recoveries {
     struct recovery entry[RECOVERIES_MAX];
 };
-
-void recovery_init(struct recoveries *r);
 
 /* Remembers it where it is the newest of its key and source; where all it may take are in use
  * the one read longest ago goes. */
@@ -35,7 +34,7 @@ void recovery_note(struct recoveries *r, struct span key, struct span source, bo
 bool recovery_covers(const struct recoveries *r, struct span key, struct span source,
                      bool node_offline, int64_t at_ms, int64_t boot_ms);
 
-/* Keeps what is remembered of the key for another RECOVERY_MEMORY_MS. */
-void recovery_touch(struct recoveries *r, struct span key, int64_t boot_ms);
+/* Keeps what is remembered of the key, by its hash_span(), for another RECOVERY_MEMORY_MS. */
+void recovery_touch(struct recoveries *r, uint64_t key, int64_t boot_ms);
 
 #endif

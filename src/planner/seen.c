@@ -18,7 +18,8 @@ void seen_turn(struct seen *s, int64_t boot_ms)
         uint32_t oldest = (s->next + s->empty) % SEEN_IDENTITIES_MAX;
         if (s->identities[oldest] != 0 && boot_ms - s->noted_ms[oldest] < SHARED_EVENT_MS)
             return;
-        s->identities[oldest] = 0;
+        if (s->identities[oldest] != 0)
+            s->identities[oldest] = 0; /* the memory of the others is not touched */
         s->empty++;
     }
 }

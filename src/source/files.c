@@ -197,7 +197,8 @@ int files_open(struct loop *loop, const struct files_settings *settings,
     f->logged_error = 0;
     f->recent_at = 0;
     for (unsigned i = 0; i < RECENT_MAX; i++)
-        f->recent[i] = (struct feed_recent){.inode = 0};
+        if (f->recent[i].inode != 0)
+            f->recent[i] = (struct feed_recent){.inode = 0};
     if (load(f) != 0)
         return -1;
     if (loop_timer_set(loop, &f->work, f->next_scan_ms) != 0) {

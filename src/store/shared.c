@@ -269,12 +269,9 @@ void shared_init(struct shared *s, struct redis *redis,
                  void (*answered)(void *arg, unsigned slot, const struct shared_answer *answer),
                  void *arg)
 {
-    memset(s, 0, sizeof(*s));
     s->redis = redis;
     s->answered = answered;
     s->arg = arg;
-    for (unsigned i = 0; i < SHARED_QUESTIONS_MAX; i++)
-        s->questions[i].shared = s;
 }
 
 void shared_configure(struct shared *s, const struct shared_settings *settings)
@@ -396,6 +393,7 @@ int shared_claim(struct shared *s, unsigned slot, struct span key, const char *s
     struct shared_question *q = &s->questions[i];
     if (span_copy(q->key, sizeof(q->key), key) != 0)
         return -1;
+    q->shared = s;
     begin(script_claim, key, &identity, 1);
     buf_str(next(), s->settings.node);
     buf_int(next(), s->settings.claim_ms);

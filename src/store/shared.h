@@ -51,7 +51,8 @@ struct shared {
     } before[SHARED_BEFORE_MAX];
 };
 
-/* redis is the commands' connection; answered comes from where its answers do only. */
+/* *s is zeroed; what is not used of it is not touched. redis is the commands' connection; answered
+ * comes from where its answers do only. */
 void shared_init(struct shared *s, struct redis *redis,
                  void (*answered)(void *arg, unsigned slot, const struct shared_answer *answer),
                  void *arg);

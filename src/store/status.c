@@ -8,35 +8,44 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 static const char name[] = "status.json";
 
-static int write_whole(int fd, const char *data, size_t n)
+/* Spaces in one piece of memory, written several times: a whole image would take eight of it. */
+#define BLANK_SIZE 4096
+#define BLANKS (STATUS_SIZE / BLANK_SIZE)
+_Static_assert(STATUS_SIZE % BLANK_SIZE == 0, "the spaces of an empty object fit in BLANKS pieces");
+
+/* The object and the spaces that fill up the file, in one call: who reads sees little of it. */
+static int write_whole(int fd, struct span object)
 {
-    for (size_t done = 0; done < n;) {
-        ssize_t now = pwrite(fd, data + done, n - done, (off_t)done);
-        if (now < 0 && errno != EINTR)
-            return -1;
-        if (now > 0)
-            done += (size_t)now;
+    static char blank[BLANK_SIZE];
+    struct iovec parts[BLANKS + 1] = {{(void *)(uintptr_t)object.p, object.n}};
+    int count = 1;
+
+    memset(blank, ' ', sizeof(blank));
+    for (size_t rest = STATUS_SIZE - object.n; rest > 0; count++) {
+        size_t n = rest < BLANK_SIZE ? rest : BLANK_SIZE;
+        parts[count] = (struct iovec){blank, n};
+        rest -= n;
     }
-    return 0;
+    ssize_t written = pwritev(fd, parts, count, 0);
+    if (written >= 0 && written < STATUS_SIZE)
+        errno = ENOSPC;
+    return written == STATUS_SIZE ? 0 : -1;
 }
 
 int status_write(const struct tree *tree, struct span object)
 {
-    static char image[STATUS_SIZE];
     struct stat st;
 
-    if (object.n > sizeof(image)) {
+    if (object.n > STATUS_SIZE) {
         errno = EFBIG;
         return -1;
     }
-    memset(image, ' ', sizeof(image));
-    if (object.n > 0)
-        memcpy(image, object.p, object.n);
     int dir = tree_open(tree, TREE_STATE);
     if (dir < 0)
         return -1;
@@ -44,11 +53,11 @@ int status_write(const struct tree *tree, struct span object)
     tree_close(dir);
     if (fd < 0)
         return -1;
-    int result = write_whole(fd, image, sizeof(image));
+    int result = write_whole(fd, object);
     if (result == 0)
         result = fstat(fd, &st);
-    if (result == 0 && st.st_size > (off_t)sizeof(image))
-        result = ftruncate(fd, (off_t)sizeof(image));
+    if (result == 0 && st.st_size > STATUS_SIZE)
+        result = ftruncate(fd, STATUS_SIZE);
     tree_close(fd);
     return result;
 }

@@ -261,14 +261,16 @@ static size_t write_event(char *text, size_t size, const struct bed_event *e)
 {
     char when[TIMESTAMP_SIZE];
     char id[32] = "";
+    char message[1001];
 
+    memset(message, 'm', sizeof(message));
     timestamp_format(when, e->at_ms);
     if (e->id != 0)
         snprintf(id, sizeof(id), ",\"id\":\"id-%u\"", e->id);
     int n = snprintf(text, size,
                      "{\"type\":\"%s\",\"node\":\"solaria\",\"service\":\"s%u\",\"severity\":"
-                     "\"%s\",\"timestamp\":\"%s\"%s}",
-                     e->type, e->service, e->severity, when, id);
+                     "\"%s\",\"timestamp\":\"%s\"%s,\"message\":\"%.*s\"}",
+                     e->type, e->service, e->severity, when, id, (int)e->more, message);
     assert_true(n > 0 && (size_t)n < size);
     return (size_t)n;
 }
@@ -276,7 +278,7 @@ static size_t write_event(char *text, size_t size, const struct bed_event *e)
 enum planner_took bed_offer(unsigned n)
 {
     struct bed_event *e = &bed.events[n];
-    char text[512], origin[32];
+    char text[1536], origin[32];
     size_t size = write_event(text, sizeof(text), e);
 
     snprintf(origin, sizeof(origin), "%s-%u", e->way == BY_MESSAGE ? "message" : "ref", n);
@@ -321,7 +323,7 @@ unsigned bed_say(const struct bed_event *event)
 uint64_t bed_identity(unsigned n)
 {
     struct event event;
-    char text[512];
+    char text[1536];
     size_t size = write_event(text, sizeof(text), &bed.events[n]);
 
     assert_int_equal(event_parse(&event, (struct span){text, size}, &bed.aliases, span_of("x"), 0),
@@ -340,6 +342,7 @@ static void start(void)
     bed.kept = 0;
     planner_init(&bed.planner, &bed.settings, &ops, NULL, 1);
     bed.planner.queue.refs.used = bed.refs_taken;
+    bed.planner.queue.events.taken = bed.blocks_taken;
 }
 
 int bed_open(void **state)
@@ -433,7 +436,9 @@ static unsigned check_work(const struct work *work, uint32_t *marks)
     const struct planner *p = &bed.planner;
     const struct handles *refs = &p->queue.refs;
     unsigned count = 0, leader = 0;
-    bool durable = sscanf(work->event.correlation_id, "ref-%u", &leader) == 1;
+    struct event room;
+    const struct event *event = queue_event(&p->queue, work, &room);
+    bool durable = sscanf(event->correlation_id, "ref-%u", &leader) == 1;
     bool found = false;
 
     assert_int_not_equal(work->state, WORK_FREE);
@@ -447,10 +452,19 @@ static unsigned check_work(const struct work *work, uint32_t *marks)
     }
     assert_true(!durable || found);
     assert_true(!work->claimed || work->state == WORK_ASKED || work->state == WORK_DECIDED);
-    assert_int_equal(work->claimed, work->claimed && our_claim(work->event.key) != NULL);
+    assert_int_equal(work->claimed, work->claimed && our_claim(event->key) != NULL);
     if (queue_is_busy(work))
         assert_ptr_equal(p->slots[work->slot].work, work);
     assert_in_range(work->joined.identity_count, 0, WORK_IDENTITIES_MAX);
+    return count;
+}
+
+static unsigned blocks_in(const struct event_blocks *b, uint16_t first)
+{
+    unsigned count = 0;
+
+    for (uint16_t at = first; at != 0; at = b->blocks[at - 1].next)
+        count++;
     return count;
 }
 
@@ -467,19 +481,20 @@ void bed_check(void)
 {
     static uint32_t marks[BED_EVENTS]; /* the number of the check that has seen it */
     const struct queue *q = &bed.planner.queue;
-    unsigned chained = 0, claimed = 0, ours = 0;
+    unsigned chained = 0, claimed = 0, ours = 0, blocks = 0;
 
     bed.checks++;
-    for (uint32_t i = 0; i < q->table.count; i++) {
-        const struct queue_entry *entry = table_at(&q->table, i);
-        const struct work *work = entry->work;
+    for (uint32_t i = 0; i < q->count; i++) {
+        const struct work *work = queue_at(q, i);
         chained += check_work(work, marks);
         claimed += work->claimed;
+        blocks += blocks_in(&q->events, work->pack.first);
         if (work->next != NULL) {
             assert_true(queue_is_busy(work) || queue_is_unsure(work));
             assert_false(queue_is_busy(work->next));
             assert_null(work->next->next);
             chained += check_work(work->next, marks);
+            blocks += blocks_in(&q->events, work->next->pack.first);
         }
     }
     for (unsigned slot = 0; slot < ASKS_MAX; slot++) {
@@ -491,5 +506,7 @@ void bed_check(void)
     }
     assert_int_equal(chained, bed.kept);
     assert_int_equal(claimed, ours);
+    assert_int_equal(bed.blocks_taken + blocks, q->events.taken);
+    assert_int_equal(blocks + blocks_in(&q->events, q->events.free), q->events.used);
     assert_int_equal(bed.refs_taken + free_refs(&q->refs) + bed.kept, q->refs.used);
 }

@@ -32,6 +32,7 @@ struct bed_event {
     const char *severity;
     unsigned service;
     unsigned id;   /* 0 = none */
+    unsigned more; /* bytes of its message, up to 1000 */
     int64_t age_s; /* when it is said first */
     /* Filled in by bed_say(). */
     int64_t at_ms;      /* wall clock */
@@ -46,8 +47,9 @@ struct bed {
     struct now now;
     struct bed_event events[BED_EVENTS]; /* an event's number is its handle's lower half */
     unsigned event_count;
-    unsigned kept;       /* handles in that state */
-    uint16_t refs_taken; /* of the planner's room for handles, from the next crash on */
+    unsigned kept;         /* handles in that state */
+    uint16_t refs_taken;   /* of the planner's room for handles, from the next crash on, */
+    uint16_t blocks_taken; /* and of that for events */
     uint32_t checks;
 
     struct {

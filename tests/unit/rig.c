@@ -256,7 +256,16 @@ int rig_open(void **state)
     (void)state;
     memset(&rig, 0, sizeof(rig));
     memset(under_way, 0, sizeof(under_way));
+    /* Of what was not used yet only this needs to be zero. */
     memset(&rig.router, 0xa5, sizeof(rig.router));
+    for (unsigned i = 0; i < ASKS_MAX; i++) {
+        rig.router.asks[i].state = ROUTER_FREE;
+        rig.router.asks[i].timer = (struct loop_timer){.set = false};
+    }
+    for (unsigned i = 0; i < WARMUPS_MAX; i++) {
+        rig.router.warmups.pool[i].hop = NULL;
+        rig.router.warmups.pool[i].timer = (struct loop_timer){.set = false};
+    }
     trace[0] = '\0';
     rig.loop.now.boot_ms = RIG_T0;
     router_init(&rig.router, &rig.loop, &ops, &rig, 7);

@@ -803,30 +803,33 @@ static void test_entry(void **state)
 /* Files that found no slot wait for half of the queue: entries leave it to them. */
 static void test_free_slots(void **state)
 {
-    static const struct {
+    /* What surely finds a place when every event is as large as can be. */
+    const unsigned half = EVENT_BLOCKS_DURABLE_MAX / 2;
+    const struct {
         uint32_t used;
-        bool no_slot;
+        uint16_t blocks;
         unsigned free;
     } cases[] = {
-        {0, false, QUEUE_DURABLE_MAX},
-        {QUEUE_DURABLE_MAX - 1, false, 1},
-        {QUEUE_DURABLE_MAX, false, 0},
-        {QUEUE_MAX, false, 0},
-        {0, true, QUEUE_DURABLE_MAX / 2},
-        {QUEUE_DURABLE_MAX / 2 - 1, true, 1},
-        {QUEUE_DURABLE_MAX / 2, true, 0},
-        {QUEUE_DURABLE_MAX - 1, true, 0},
-        {QUEUE_MAX, true, 0},
+        {0, 0, half / EVENT_PACK_BLOCKS},
+        {QUEUE_DURABLE_MAX / 2 - 1, 0, 1},
+        {QUEUE_DURABLE_MAX / 2, 0, 0},
+        {QUEUE_DURABLE_MAX, 0, 0},
+        {QUEUE_MAX, 0, 0},
+        {1, half - 2 * EVENT_PACK_BLOCKS, 2},
+        {1, half - EVENT_PACK_BLOCKS, 1},
+        {1, half - EVENT_PACK_BLOCKS + 1, 0},
+        {1, half, 0},
+        {1, EVENT_BLOCKS_MAX, 0},
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        d.planner.queue.table.count = cases[i].used;
-        d.no_slot = cases[i].no_slot;
+        d.planner.queue.count = cases[i].used;
+        d.planner.queue.events.taken = cases[i].blocks;
         assert_int_equal(glue_stream_ops.free_slots(&d), cases[i].free);
     }
-    d.planner.queue.table.count = 0;
-    d.no_slot = false;
+    d.planner.queue.count = 0;
+    d.planner.queue.events.taken = 0;
 }
 
 /* Each source hears of its own, by the whole handle. */

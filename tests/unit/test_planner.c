@@ -860,7 +860,7 @@ static void test_what_waits_behind_an_unsure_piece_survives_a_deployment(void **
     turn();
     answer(0, RESTART);
     assert_true(w.finished[1] && w.finished[2] && w.finished[3]);
-    assert_int_equal(w.planner.queue.table.count, 0);
+    assert_int_equal(w.planner.queue.count, 0);
 }
 
 static void test_without_room_what_waits_behind_goes_along(void **state)
@@ -881,7 +881,7 @@ static void test_without_room_what_waits_behind_goes_along(void **state)
     turn();
     answer(0, RESTART);
     assert_true(w.finished[2] && w.finished[3]);
-    assert_int_equal(w.planner.queue.table.count, 0);
+    assert_int_equal(w.planner.queue.count, 0);
 }
 
 static void test_failed_audit_is_made_up_for_when_the_action_has_ended_meanwhile(void **state)
@@ -907,7 +907,8 @@ static void test_event_of_an_action_that_has_ended_is_not_proposed_again(void **
     turn();
     answer(0, RESTART);
     w.actions[0].place = ACTION_COMPLETED;
-    planner_init(&w.planner, &w.settings, &ops, NULL, 1); /* killed before anything was saved */
+    memset(&w.planner, 0, sizeof(w.planner)); /* killed before anything was saved */
+    planner_init(&w.planner, &w.settings, &ops, NULL, 1);
     w.finished[1] = false;
     fault("web", "error", 1);
     turn();

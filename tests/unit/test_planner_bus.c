@@ -132,7 +132,7 @@ static void drain(void)
         bed_check();
     }
     assert_int_equal(bed.kept, 0);
-    assert_int_equal(bed.planner.queue.table.count, 0);
+    assert_int_equal(bed.planner.queue.count, 0);
 }
 
 static void test_handles_when_two_events_meet(void **state)
@@ -201,7 +201,7 @@ static void test_after_the_chain_failed_what_waited_behind_brings_its_handles(vo
         assert_int_equal(state_of(behind), leader == BY_MESSAGE ? BED_ENDED : BED_KEPT);
         assert_int_equal(state_of(joined), BED_KEPT);
         assert_int_equal(state_of(more), BED_KEPT);
-        assert_int_equal(work()->event.severity, SEVERITY_CRITICAL);
+        assert_int_equal(work()->severity, SEVERITY_CRITICAL);
         drain();
     }
 }
@@ -220,7 +220,7 @@ static void test_a_file_behind_that_joins_is_not_needed_where_the_piece_is_durab
             .way = BY_FILE, .severity = "critical", .service = 1, .age_s = 7200});
         assert_int_equal(state_of(behind), BED_KEPT);
         answered(NULL);
-        assert_int_equal(work()->event.severity, SEVERITY_WARNING);
+        assert_int_equal(work()->severity, SEVERITY_WARNING);
         assert_int_equal(state_of(behind), states[first]);
         drain();
     }
@@ -406,7 +406,7 @@ static void test_the_end_of_a_piece_is_the_end_of_all_that_joined(void **state)
             fail_msg("end %zu: %u drops, %u dones, last %s", i, bed.drops, bed.dones,
                      outcome_text(bed.last));
         assert_int_equal(bed.kept, 0);
-        assert_int_equal(bed.planner.queue.table.count, 0);
+        assert_int_equal(bed.planner.queue.count, 0);
         if (ends[i].dones > 0) {
             assert_int_equal(bed.done_count, 3);
             for (unsigned n = 0; n < 3; n++)
@@ -733,12 +733,12 @@ static void test_only_what_matters_less_makes_room(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         bed_open(state);
         fill("error");
-        queue_find(&bed.planner.queue, span_of("solaria/s9"))->event.severity = cases[i].ninth;
-        queue_find(&bed.planner.queue, span_of("solaria/s10"))->event.severity = cases[i].tenth;
+        queue_find(&bed.planner.queue, span_of("solaria/s9"))->severity = (uint8_t)cases[i].ninth;
+        queue_find(&bed.planner.queue, span_of("solaria/s10"))->severity = (uint8_t)cases[i].tenth;
         bed_say(&(struct bed_event){.way = BY_MESSAGE, .severity = "error", .service = 900});
         assert_int_equal(in_queue("solaria/s900"), cases[i].dropped != NULL);
         assert_true(cases[i].dropped == NULL || !in_queue(cases[i].dropped));
-        assert_int_equal(bed.planner.queue.table.count, QUEUE_MAX);
+        assert_int_equal(bed.planner.queue.count, QUEUE_MAX);
         assert_int_equal(bed.planner.counts[OUTCOME_QUEUE_FULL], 1);
         bed_check();
     }
@@ -760,11 +760,11 @@ static void test_what_is_in_a_slot_or_may_be_written_is_not_replaced(void **stat
                                     .severity = service == 2 ? "warning" : "critical",
                                     .service = service});
     struct work *first = queue_find(&bed.planner.queue, span_of("solaria/s2"));
-    first->event.severity = SEVERITY_CRITICAL; /* so that it is asked first */
+    first->severity = SEVERITY_CRITICAL; /* so that it is asked first */
     first->arrived_ms--;
     bed_turn();
     assert_ptr_equal(bed.planner.slots[0].work, first);
-    first->event.severity = SEVERITY_INFO;
+    first->severity = SEVERITY_INFO;
     bed_say(&(struct bed_event){.way = BY_MESSAGE, .severity = "critical", .service = 900});
     assert_false(in_queue("solaria/s900"));
     assert_true(in_queue("solaria/s1") && in_queue("solaria/s2"));
@@ -778,12 +778,12 @@ static void test_behind_a_slot_a_graver_message_finds_room_too(void **state)
     bed_turn();
     struct work *busy = bed.planner.slots[0].work;
     unsigned service;
-    assert_int_equal(sscanf(busy->event.service, "s%u", &service), 1);
+    assert_int_equal(sscanf(q->begun[busy->slot].service, "s%u", &service), 1);
     q->used = WORK_MAX; /* as if many waited behind others */
     bed_say(&(struct bed_event){.way = BY_MESSAGE, .severity = "error", .service = service});
     assert_non_null(busy->next);
     assert_int_equal(bed.planner.counts[OUTCOME_QUEUE_FULL], 1);
-    assert_int_equal(q->table.count, QUEUE_MAX - 1);
+    assert_int_equal(q->count, QUEUE_MAX - 1);
     bed_check();
 }
 

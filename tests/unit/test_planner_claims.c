@@ -232,8 +232,8 @@ static void test_what_came_behind_waits_with_it(void **state)
     bed_claimed(0, CLAIM_TAKEN, 60000, "nodeB");
     bed_check();
     assert_null(work()->next);
-    assert_int_equal(work()->event.severity, SEVERITY_CRITICAL);
-    assert_int_equal(bed.planner.queue.table.count, 1);
+    assert_int_equal(work()->severity, SEVERITY_CRITICAL);
+    assert_int_equal(bed.planner.queue.count, 1);
     bed_turn();
     assert_int_equal(bed.claims, 1);
     bed_later(60500);

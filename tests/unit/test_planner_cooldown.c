@@ -162,7 +162,7 @@ static struct span save(struct now now)
     static char text[1024];
     static struct buf out;
     buf_init(&out, text, sizeof(text));
-    cooldown_save(&out, table_find(&c.table, KEY), now);
+    cooldown_save(&out, &c, table_find(&c.table, KEY), now);
     assert_int_equal(buf_done(&out), 0);
     return buf_view(&out);
 }

@@ -325,7 +325,7 @@ static int reload(struct now saved_at, struct now loaded_at)
     char text[1024];
     struct buf b;
     buf_init(&b, text, sizeof(text));
-    deployment_save(&b, table_at(&d.table, 0), saved_at);
+    deployment_save(&b, &d, table_at(&d.table, 0), saved_at);
     assert_int_equal(buf_done(&b), 0);
     deployment_init(&d);
     return deployment_load(&d, buf_view(&b), loaded_at);

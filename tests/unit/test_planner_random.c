@@ -17,8 +17,9 @@
 struct run {
     uint64_t seed;
     unsigned steps, services, ids;
-    unsigned check_every; /* steps */
-    uint16_t refs_taken;  /* of the room for handles */
+    unsigned check_every;  /* steps */
+    uint16_t refs_taken;   /* of the room for handles, */
+    uint16_t blocks_taken; /* and of that for events */
 };
 
 static struct {
@@ -164,6 +165,7 @@ static void say(const struct run *run)
         .severity = severities[below(COUNT(severities))],
         .service = below(run->services),
         .id = below(3) == 0 ? 1 + below(run->ids) : 0,
+        .more = run->blocks_taken > 0 && below(3) == 0 ? below(1000) : 0,
     };
     if (e->id != 0)
         e->service = e->id % run->services; /* an id is one service's */
@@ -310,13 +312,13 @@ static void drain(void)
                 bed_answer(slot, BED_IGNORE);
         }
         bed_later(round % 50 == 0 ? DEPLOYMENT_HOLD_MS : 1000);
-        if (t.unread_count == 0 && bed.planner.queue.table.count == 0)
+        if (t.unread_count == 0 && bed.planner.queue.count == 0)
             break;
     }
     check();
     assert_int_equal(t.unread_count, 0);
     assert_int_equal(bed.kept, 0);
-    assert_int_equal(bed.planner.queue.table.count, 0);
+    assert_int_equal(bed.planner.queue.count, 0);
     assert_false(planner_busy(&bed.planner));
 }
 
@@ -328,6 +330,7 @@ static void go(void **state, const struct run *run)
     t.services = run->services;
     bed.told = told;
     bed.refs_taken = run->refs_taken;
+    bed.blocks_taken = run->blocks_taken;
     bed.settings.cooldown_ms = 20000;
     bed.settings.repropose_ms = 20000;
     bed.settings.deadline_ms = 600000;
@@ -344,12 +347,14 @@ static void go(void **state, const struct run *run)
 static void test_anything_in_any_order(void **state)
 {
     static const struct run runs[] = {
-        {1, 40000, 3, 40, 1, 0},
-        {2, 20000, 8, 200, 1, 0},
-        {3, 20000, 1, 20, 1, 0},
-        {4, 40000, SERVICES_MAX, 4000, 97, 0},
-        {5, 10000, 8, 200, 1, HELD_REFS_MAX - 12},
-        {7, 20000, SERVICES_MAX, 4000, 97, HELD_REFS_MAX - 300},
+        {1, 40000, 3, 40, 1, 0, 0},
+        {2, 20000, 8, 200, 1, 0, 0},
+        {3, 20000, 1, 20, 1, 0, 0},
+        {4, 40000, SERVICES_MAX, 4000, 97, 0, 0},
+        {5, 10000, 8, 200, 1, HELD_REFS_MAX - 12, 0},
+        {7, 20000, SERVICES_MAX, 4000, 97, HELD_REFS_MAX - 300, 0},
+        {8, 10000, 8, 200, 1, 0, EVENT_BLOCKS_DURABLE_MAX - EVENT_PACK_BLOCKS - 20},
+        {9, 20000, SERVICES_MAX, 4000, 97, 0, EVENT_BLOCKS_DURABLE_MAX - 1000},
     };
     for (size_t i = 0; i < COUNT(runs); i++)
         go(state, &runs[i]);

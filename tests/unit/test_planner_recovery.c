@@ -1,5 +1,6 @@
 /* Recoveries and the faults that they cover, in any reading order: CONTRACTS, section 3. */
 
+#include "base/hash.h"
 #include "planner/recovery.h"
 
 #include <stdio.h>
@@ -22,8 +23,7 @@ static struct recoveries r;
 static int begin(void **state)
 {
     (void)state;
-    memset(&r, 0xa5, sizeof(r));
-    recovery_init(&r);
+    memset(&r, 0, sizeof(r));
     return 0;
 }
 
@@ -130,13 +130,13 @@ static void test_a_touch_keeps_it(void **state)
     note("a", AT, T0);
     note("b", AT, T0);
     recovery_note(&r, span_of("solaria/db"), span_of("a"), false, AT, T0);
-    recovery_touch(&r, KEY, later);
+    recovery_touch(&r, hash_span(KEY), later);
     assert_true(recovery_covers(&r, KEY, span_of("a"), false, AT, later + RECOVERY_MEMORY_MS - 1));
     assert_true(recovery_covers(&r, KEY, span_of("b"), false, AT, later + RECOVERY_MEMORY_MS - 1));
     assert_false(recovery_covers(&r, KEY, span_of("a"), false, AT, later + RECOVERY_MEMORY_MS));
     assert_false(recovery_covers(&r, span_of("solaria/db"), span_of("a"), false, AT, later + 1));
     /* What was forgotten is not brought back. */
-    recovery_touch(&r, KEY, later + RECOVERY_MEMORY_MS);
+    recovery_touch(&r, hash_span(KEY), later + RECOVERY_MEMORY_MS);
     assert_false(recovery_covers(&r, KEY, span_of("a"), false, AT, later + RECOVERY_MEMORY_MS));
 }
 

@@ -60,7 +60,7 @@ static int begin(void **state)
     fake_redis_ready(&redis);
     kept_log_open();
     memset(&told, 0, sizeof(told));
-    memset(&shared, 0xff, sizeof(shared));
+    memset(&shared, 0, sizeof(shared));
     shared_init(&shared, &redis, answered, &told);
     configure("a", 60000, 300000);
     return 0;
