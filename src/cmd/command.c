@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "cmd/print.h"
+#include "cmd/text.h"
 #include "daemon/version.h"
 
 #include <errno.h>
@@ -56,14 +57,16 @@ static void print_settings(void)
 
 static int help_of(const struct command *c)
 {
+    struct span text = text_of(span_of(c->name));
+
     print_str("Usage: ");
     print_usage_line(c);
     print_str("\n");
     print_str(c->summary);
     print_str(".\n");
-    if (c->text[0] != '\0' || c->takes_tree)
+    if (text.n > 0 || c->takes_tree)
         print_str("\n");
-    print_str(c->text);
+    print_span(text);
     if (c->takes_tree) {
         print_str("  --runtime PATH    the runtime tree (else RUNTIME_PATH)\n"
                   "  --env-file FILE   variables, KEY=value lines (else, where it exists,\n"

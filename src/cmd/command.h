@@ -1,6 +1,7 @@
 #ifndef CMD_COMMAND_H
 #define CMD_COMMAND_H
-/* What every command of the table in main.c has, and what they do alike. */
+/* What every command of the table in main.c has, and what they do alike. What --help says of its
+ * options is the long text of its name. */
 
 #include "cmd/options.h"
 #include "daemon/config.h"
@@ -11,7 +12,6 @@ struct command {
     int (*run)(const struct command *self, int argc, char **argv); /* after the name; exit code */
     const char *arguments;                                         /* for the usage line */
     const char *summary;
-    const char *text; /* options and more, lines for --help; "" = none */
     int operands_min;
     int operands_max;    /* -1 = any number */
     bool takes_tree;     /* --runtime and --env-file */

@@ -13,6 +13,7 @@ int reject_command(const struct command *self, int argc, char **argv);
 int replay_command(const struct command *self, int argc, char **argv);
 int route_command(const struct command *self, int argc, char **argv);
 int run_command(const struct command *self, int argc, char **argv);
+int service_command(const struct command *self, int argc, char **argv);
 int show_command(const struct command *self, int argc, char **argv);
 int status_command(const struct command *self, int argc, char **argv);
 int version_command(const struct command *self, int argc, char **argv);

@@ -4,6 +4,7 @@
 #include "base/dir.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "store/heartbeat.h"
 #include "store/tree.h"
 
@@ -100,8 +101,12 @@ static const char *find_forbidden(const struct tree *tree)
 
 int privileges_drop(const struct tree *tree, const char *user, char *why, size_t size)
 {
+    int64_t number;
+
     errno = 0;
-    const struct passwd *entry = getpwnam(user);
+    const struct passwd *entry = number_int(span_of(user), 0, INT32_MAX, &number) == 0
+                                     ? getpwuid((uid_t)number)
+                                     : getpwnam(user);
 
     if (entry == NULL)
         return say(why, size, "--user: no such user: ", user, NULL, EX_CONFIG);
@@ -112,7 +117,7 @@ int privileges_drop(const struct tree *tree, const char *user, char *why, size_t
     if (give_state(tree, entry) != 0 || give_heartbeat(tree, entry) != 0)
         return say(why, size, "state/planner-agent cannot be given to ", user, log_errno(errno),
                    EX_NOPERM);
-    if (initgroups(user, entry->pw_gid) != 0 || setgid(entry->pw_gid) != 0 ||
+    if (initgroups(entry->pw_name, entry->pw_gid) != 0 || setgid(entry->pw_gid) != 0 ||
         setuid(entry->pw_uid) != 0)
         return say(why, size, "--user: cannot become ", user, log_errno(errno), EX_NOPERM);
     if (entry->pw_uid != 0 && setuid(0) == 0)

@@ -1,0 +1,332 @@
+"""`service install` and `service uninstall`, below a directory of the test's own: what is there afterwards,
+whom it belongs to, and that nothing is there where something went wrong."""
+
+import os
+import re
+import stat
+import subprocess
+
+import pytest
+
+INITS = {
+    "systemd": ["etc/systemd/system/planner-agent.service"],
+    "procd": ["etc/init.d/planner-agent"],
+    "openrc": ["etc/init.d/planner-agent"],
+    "sysv": ["etc/init.d/planner-agent"],
+    "runit": ["etc/sv/planner-agent/run", "etc/sv/planner-agent/finish", "etc/sv/planner-agent/log/run"],
+    "s6": [f"etc/s6/sv/planner-agent/{name}" for name in ("run", "finish", "type", "notification-fd", "log/run")],
+}
+TRACES = {"systemd": "run/systemd/system/", "procd": "sbin/procd", "openrc": "sbin/openrc-run", "runit": "run/runit/",
+          "s6": "run/s6/", "sysv": "etc/init.d/"}
+BINARY = "usr/local/bin/planner-agent"
+ENV = "opt/homelab/config/planner-agent/.env"
+TREE = "/opt/homelab"
+
+
+class Root:
+    """A directory that stands for /."""
+
+    def __init__(self, path, agent):
+        self.path, self.agent = path, agent
+        self.tree = path / "opt" / "homelab"
+        self.tree.mkdir(parents=True)
+        if os.geteuid() == 0:
+            for one in (path, self.tree) if agent.user is not None else (self.tree,):
+                os.chown(one, agent.user or 1234, agent.user or 4321)
+
+    def service(self, *args, runtime=TREE, **how):
+        return self.agent.cmd("service", *args, "--root", self.path, "--runtime", runtime, **how)
+
+    def files(self):
+        return sorted(str(one.relative_to(self.path)) for one in self.path.rglob("*") if not one.is_dir())
+
+    def everything(self):
+        found = {}
+        for one in sorted(self.path.rglob("*")):
+            state = one.lstat()
+            found[str(one.relative_to(self.path))] = (
+                stat.filemode(state.st_mode), state.st_uid, state.st_gid, b"" if one.is_dir() else one.read_bytes())
+        return found
+
+    def put(self, name, content="here already\n"):
+        path = self.path / name
+        if name.endswith("/"):
+            path.mkdir(parents=True)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        return path
+
+
+@pytest.fixture
+def root(agent, tmp_path):
+    return Root(tmp_path / "root", agent)
+
+
+@pytest.fixture
+def user_root(user_agent, tmp_path):
+    return Root(tmp_path / "root", user_agent)
+
+
+# ---- Install ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_install(root, agent, init, program):
+    done = root.service("install", "--init", init)
+    assert root.files() == sorted([*INITS[init], BINARY, ENV])
+    for name in [*INITS[init], BINARY, ENV]:
+        assert f"wrote {root.path}/{name}\n" in done.out
+        mode = (root.path / name).stat().st_mode & 0o7777
+        script = (root.path / name).read_bytes()[:2] == b"#!"
+        assert mode == (0o640 if name == ENV else 0o755 if script or name == BINARY else 0o644), name
+    assert (root.path / BINARY).read_bytes() == program.read_bytes()
+    # The same as is printed, of the binary where it was put.
+    for name in INITS[init]:
+        short = name.split("/planner-agent/", 1)[-1]
+        text = init if name == INITS[init][0] else f"{init}/{short}"
+        assert (root.path / name).read_text() == root.service(text, "--binary", f"/{BINARY}").out
+    assert (root.path / ENV).read_text() == agent.cmd("service", "env", "--runtime", TREE).out
+    # What to type, and nothing of it done.
+    assert "Next:\n" in done.out and f"  /{BINARY} check\n" in done.out
+    assert not re.search(r"@[A-Z]+@", done.out)
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_install_says_what_is_next(root, init):
+    expected = {"systemd": "systemctl enable --now planner-agent", "procd": "/etc/init.d/planner-agent start",
+                "openrc": "rc-service planner-agent start", "sysv": "/etc/init.d/planner-agent start",
+                "runit": "ln -s /etc/sv/planner-agent /etc/service/", "s6": "s6-svlink /run/service /etc/s6/sv/planner-agent"}
+    after = root.service("install", "--init", init).out.split("Next:\n")[1]
+    assert f"  {expected[init]}" in after
+    assert not re.search(r"\b(disable|stop|down|remove|del|rm|s6-svunlink)\b", after), "that is for uninstall"
+    assert all(text not in after for other, text in expected.items() if expected[other] != expected[init])
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_install_finds_the_init_system(root, init):
+    root.put(TRACES[init])
+    root.service("install")
+    assert set(INITS[init]) <= set(root.files())
+
+
+def test_systemd_is_found_beside_the_scripts_of_sysv(root):
+    root.put(TRACES["sysv"])
+    root.put(TRACES["systemd"])
+    root.service("install")
+    assert set(INITS["systemd"]) <= set(root.files())
+
+
+def test_install_where_no_init_system_is_known(root):
+    root.service("install", rc=69, err="--init")
+    root.service("install", "--init", "upstart", rc=64, err="no such init system")
+    root.service("install", "--init", "compose", rc=64, err="no such init system")
+    root.service("install", "--init", "s6/log", rc=64, err="no such init system")
+    assert root.files() == [] and list(root.tree.iterdir()) == []
+
+
+def test_install_makes_what_the_service_may_write_to(root):
+    root.service("install", "--init", "systemd")
+    for name in ("actions/pending", "events", "state", "state/planner-agent"):
+        made = (root.path / "opt/homelab" / name).stat()
+        assert stat.S_ISDIR(made.st_mode)
+        if os.geteuid() == 0:
+            assert (made.st_uid, made.st_gid) == (1234, 4321)
+    if os.geteuid() == 0:
+        env = (root.path / ENV).stat()
+        assert (env.st_uid, env.st_gid) == (0, 4321)
+        assert "\nUser=1234\nGroup=4321\n" in (root.path / INITS["systemd"][0]).read_text()
+
+
+def test_install_leaves_the_umask_out_of_it(root):
+    root.service("install", "--init", "runit", umask=0o077)
+    assert (root.path / "etc/sv").stat().st_mode & 0o777 == 0o755
+    assert (root.path / INITS["runit"][0]).stat().st_mode & 0o777 == 0o755
+
+
+def test_a_binary_that_is_named_is_not_copied(root):
+    root.service("install", "--init", "systemd", "--binary", "/usr/bin/planner-agent")
+    assert BINARY not in root.files()
+    assert "ExecStart=/usr/bin/planner-agent run" in (root.path / INITS["systemd"][0]).read_text()
+
+
+def test_another_env_file(root):
+    root.service("install", "--init", "systemd", "--env-file", "/etc/planner.env")
+    assert (root.path / "etc/planner.env").exists() and ENV not in root.files()
+    assert "--env-file /etc/planner.env\n" in (root.path / INITS["systemd"][0]).read_text()
+
+
+# ---- What is there already ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_the_second_install_refuses_and_changes_nothing(root, init):
+    root.service("install", "--init", init)
+    before = root.everything()
+    root.service("install", "--init", init, rc=1, err="is there already; --force replaces it")
+    assert root.everything() == before
+
+
+@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("which", [0, -1])
+def test_one_file_that_is_there_and_nothing_is_written(root, init, which):
+    path = root.put(INITS[init][which])
+    before = root.everything()
+    root.service("install", "--init", init, rc=1, err=re.escape(f"{path}: is there already"))
+    assert root.everything() == before
+
+
+def test_force_replaces_all_but_the_env_file(root):
+    root.service("install", "--init", "s6")
+    before = root.everything()
+    for name in INITS["s6"] + [BINARY]:
+        (root.path / name).write_text("changed\n")
+    (root.path / ENV).write_text("ANTHROPIC_API_KEY=sk-mine\n")
+    done = root.service("install", "--init", "s6", "--force")
+    assert f"left as it is: {root.path}/{ENV}\n" in done.out
+    after = root.everything()
+    assert after.pop(ENV)[3] == b"ANTHROPIC_API_KEY=sk-mine\n"
+    before.pop(ENV)
+    assert after == before
+
+
+def test_an_env_file_that_is_there_is_kept(root):
+    root.put(ENV, "LLM_CHAIN=rules\n").chmod(0o600)
+    root.service("install", "--init", "systemd")
+    assert (root.path / ENV).read_text() == "LLM_CHAIN=rules\n"
+    assert (root.path / ENV).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_symlink_is_there_already(root, dangling):
+    """It is not written through, wherever it leads."""
+    outside = root.path / "outside"
+    if not dangling:
+        root.put("outside")
+    path = root.path / INITS["systemd"][0]
+    path.parent.mkdir(parents=True)
+    path.symlink_to(outside)
+    root.service("install", "--init", "systemd", rc=1, err="is there already")
+    root.service("install", "--init", "systemd", "--force")
+    assert outside.exists() is not dangling and not path.is_symlink()
+    assert dangling or outside.read_text() == "here already\n"
+
+
+# ---- All or nothing -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("shut", ["usr/local/bin", "etc", "opt/homelab"])
+def test_a_directory_that_cannot_be_written_and_nothing_is_left(user_root, init, shut):
+    root = user_root
+    for name in ("usr/local/bin", "etc", "opt/homelab"):
+        (root.path / name).mkdir(parents=True, exist_ok=True)
+    if root.agent.user is not None:
+        subprocess.run(["chown", "-R", str(root.agent.user), root.path], check=True)
+    (root.path / shut).chmod(0o555)
+    before = root.everything()
+    done = root.service("install", "--init", init, rc=77, err=r"Permission denied")
+    assert str(root.path / shut) in done.err
+    assert root.everything() == before
+
+
+def test_a_name_that_cannot_be_taken_and_the_others_are_taken_back(root):
+    """Found only when the first files have their names already."""
+    root.put("etc/s6/sv/planner-agent/type/")
+    before = root.everything()
+    done = root.service("install", "--init", "s6", "--force", rc=75, err=".")
+    assert f"{root.path}/etc/s6/sv/planner-agent/type: " in done.err and done.out == ""
+    after = root.everything()
+    assert {name for name in set(after) - set(before) if not name.startswith("opt/homelab/")} == set()
+    assert ENV not in after
+
+
+def test_a_disk_that_is_full_and_nothing_is_left(agent, tmp_path):
+    """A few kilobytes fit: the unit does, the binary does not."""
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts")
+    root = Root(tmp_path / "root", agent)
+    script = 'mount -t tmpfs -o size=64k tmpfs "$1" && mkdir -p "$1/opt/homelab" && shift && "$@"; code=$?; find "$0" -type f; exit $code'
+    run = subprocess.run(["unshare", "-m", "sh", "-c", script, root.path, root.path, agent.program, "service", "install", "--init",
+                          "systemd", "--root", root.path, "--runtime", TREE], env=agent.environment({}),
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert run.returncode in (1, 75) and b"\n" == run.stderr[-1:] and run.stderr.count(b"\n") == 1, run
+    assert run.stdout == b""
+
+
+def test_not_root(user_agent, tree):
+    """Without --root it is the machine's own directories that it may not write to, and it says which."""
+    if os.geteuid() == 0 and user_agent.user is None:
+        pytest.skip("needs a user without privileges")
+    before = tree.snapshot()
+    done = user_agent.cmd("service", "install", "--init", "s6", "--binary", "/usr/bin/planner-agent", rc=77,
+                          err="Permission denied")
+    assert "/etc/s6" in done.err
+    assert tree.snapshot() == before
+
+
+def test_without_a_tree_nothing_is_installed(agent, tmp_path):
+    """RUNTIME_PATH is a mount point that is not there yet, perhaps."""
+    done = agent.cmd("service", "install", "--init", "s6", "--binary", "/usr/bin/planner-agent", "--runtime",
+                     tmp_path / "missing", rc=69, err="make it first: install -d -o USER")
+    assert str(tmp_path / "missing") in done.err
+    assert not os.path.exists("/etc/s6/sv/planner-agent")
+
+
+def test_without_a_tree_below_root_either(root):
+    root.tree.rmdir()
+    root.service("install", "--init", "s6", rc=69, err="make it first: install -d -o USER")
+    assert [one.name for one in root.path.rglob("*")] == ["opt"]
+
+
+# ---- Uninstall ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_uninstall_undoes_it(root, init):
+    root.put("opt/homelab/events/kept.json")
+    root.service("install", "--init", init)
+    done = root.service("uninstall", "--init", init)
+    assert root.files() == sorted([BINARY, "opt/homelab/events/kept.json"])
+    for name in INITS[init] + [ENV]:
+        assert f"removed {root.path}/{name}\n" in done.out
+    assert not list(root.path.glob("etc/*/*/planner-agent")) and not (root.path / ENV).parent.exists()
+    assert "Next:\n" in done.out and f"  rm /{BINARY}\n" in done.out
+    root.service("uninstall", "--init", init, rc=1, err="nothing of it is installed")
+    # And once more: nothing stands in the way but the binary.
+    (root.path / BINARY).unlink()
+    root.service("install", "--init", init)
+
+
+def test_uninstall_leaves_an_env_file_that_was_changed(root):
+    root.service("install", "--init", "systemd")
+    with open(root.path / ENV, "a", encoding="utf-8") as env:
+        env.write("ANTHROPIC_API_KEY=sk-mine\n")
+    done = root.service("uninstall", "--init", "systemd")
+    assert f"left, it was changed: {root.path}/{ENV}\n" in done.out
+    assert (root.path / ENV).read_text().endswith("ANTHROPIC_API_KEY=sk-mine\n")
+    assert INITS["systemd"][0] not in root.files()
+
+
+def test_uninstall_leaves_what_others_put_beside(root):
+    root.service("install", "--init", "runit")
+    beside = root.put("etc/sv/planner-agent/down")
+    root.service("uninstall", "--init", "runit")
+    assert beside.exists() and INITS["runit"][0] not in root.files()
+
+
+def test_uninstall_finds_the_init_system(root):
+    root.put(TRACES["openrc"])
+    root.service("install")
+    root.service("uninstall")
+    assert INITS["openrc"][0] not in root.files()
+
+
+def test_uninstall_that_may_not(user_root):
+    root = user_root
+    root.service("install", "--init", "systemd")
+    directory = root.path / "etc/systemd/system"
+    directory.chmod(0o555)
+    before = root.everything()
+    done = root.service("uninstall", "--init", "systemd", rc=77, err="Permission denied")
+    assert str(directory) in done.err and root.everything() == before
