@@ -6,6 +6,8 @@
 #include "base/timestamp.h"
 #include "cmd/probe.h"
 #include "cmd/print.h"
+#include "daemon/confine.h"
+#include "daemon/confine_filter.h"
 #include "net/tls.h"
 
 #include <errno.h>
@@ -138,6 +140,25 @@ static void look_at_clock(void)
         good("clock", stamp);
 }
 
+/* What a planner that runs would be confined by. */
+static void look_at_kernel(void)
+{
+    char text[64];
+    int abi = confine_landlock();
+    struct buf b;
+
+    buf_init(&b, text, sizeof(text));
+    buf_str(&b, "Landlock ABI ");
+    buf_int(&b, abi);
+    buf_str(&b, ", seccomp");
+    if (abi < 0)
+        warn("confinement: this kernel has no Landlock", log_errno(errno));
+    else if (!confine_filter_exists())
+        warn("confinement: this kernel has no seccomp filters", NULL);
+    else
+        good("confinement", buf_text(&b));
+}
+
 /* ---- The chain ---- */
 
 static void told(const char *label, bool well, const char *detail)
@@ -235,6 +256,7 @@ int check_command(const struct command *self, int argc, char **argv)
     look_at_config(config);
     look_at_tree(&tree);
     look_at_clock();
+    look_at_kernel();
     look_at_chain(config, probe);
     if (probe)
         look_at_redis(config);

@@ -2,6 +2,7 @@
 
 #include "base/escape.h"
 #include "base/utf8.h"
+#include "daemon/confine.h"
 #include "daemon/envfile.h"
 #include "daemon/models.h"
 #include "daemon/named_file.h"
@@ -9,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* systemd's LoadCredential= puts files of the variables' names there. */
-#define CREDENTIALS_DIRECTORY "CREDENTIALS_DIRECTORY"
 
 /* One load: where it goes, and what the env-file turned out to be. */
 struct load {
@@ -266,6 +264,11 @@ static int take_pairs(struct load *load, char *text, size_t n)
     return item == ENVFILE_END ? 0 : refuse_file(load, file.why, file.line);
 }
 
+static const char *refusal_text(enum file_result result, const char *path)
+{
+    return result == FILE_DENIED && confine_hides(path) ? CONFINE_HIDES : file_result_text(result);
+}
+
 static int no_env_file(struct load *load, enum file_result result)
 {
     bool named = load->sources->env_file != NULL;
@@ -276,7 +279,7 @@ static int no_env_file(struct load *load, enum file_result result)
         warn_of_file(load, "left out: ", span_of(file_result_text(result)));
         return 0;
     }
-    return refuse_file(load, file_result_text(result), 0);
+    return refuse_file(load, refusal_text(result, load->path), 0);
 }
 
 static int take_env_file(struct load *load)
@@ -367,7 +370,7 @@ static int take_key(struct load *load, enum setting_key key, const char *path,
     if (result == FILE_OK)
         taken = offer_key(load, key, key_in(text, n), origin);
     else if (origin == CONFIG_KEY_FILE)
-        taken = refuse_named(load, SETTING_ANTHROPIC_API_KEY_FILE, file_result_text(result));
+        taken = refuse_named(load, SETTING_ANTHROPIC_API_KEY_FILE, refusal_text(result, path));
     else if (result != FILE_ABSENT)
         warn_of_named(load, key, "its credential cannot be read");
     explicit_bzero(text, sizeof(text));
@@ -376,7 +379,7 @@ static int take_key(struct load *load, enum setting_key key, const char *path,
 
 static int take_credential(struct load *load, enum setting_key key)
 {
-    const char *directory = getenv(CREDENTIALS_DIRECTORY);
+    const char *directory = getenv(CONFIG_CREDENTIALS);
     char path[PATH_LEN_MAX];
     struct buf b;
 
@@ -423,7 +426,8 @@ static int take_topology(struct load *load)
         return refuse_named(load, SETTING_TOPOLOGY_FILE,
                             "the text in it is longer than 1024 bytes");
     if (result != FILE_OK)
-        return refuse_named(load, SETTING_TOPOLOGY_FILE, file_result_text(result));
+        return refuse_named(load, SETTING_TOPOLOGY_FILE,
+                            refusal_text(result, config_text(load->config, SETTING_TOPOLOGY_FILE)));
     if (!utf8_valid((struct span){text, n}) || memchr(text, '\0', n) != NULL)
         return refuse_named(load, SETTING_TOPOLOGY_FILE, "it is not UTF-8 text");
     load->config->topology = keep(load->config, (struct span){text, n});

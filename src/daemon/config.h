@@ -9,6 +9,9 @@
 
 #define CONFIG_ENV_FILE "/opt/homelab/config/planner-agent/.env" /* read where it exists */
 
+/* systemd's LoadCredential= puts files of the variables' names into the directory that it names. */
+#define CONFIG_CREDENTIALS "CREDENTIALS_DIRECTORY"
+
 /* From the lowest rank to the highest. */
 enum config_origin {
     CONFIG_DEFAULT,

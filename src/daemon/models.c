@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "daemon/config.h"
+#include "daemon/confine.h"
 #include "store/budget.h"
 #include "store/tree.h"
 
@@ -99,7 +100,8 @@ void models_renew(const struct models *models, const struct config *config, bool
     int read = models_read_roots(config, models_want_tls(models, config, redis), &bundle, why);
     if (path[0] != '\0' && (read != 0 || why[0] != '\0'))
         LOG(LOG_WARNING, "roots_left_out", LOG_STR("variable", "SSL_CERT_FILE"),
-            LOG_STR("file", path), LOG_STR("reason", why));
+            LOG_STR("file", path),
+            LOG_STR("reason", read != 0 && confine_hides(path) ? CONFINE_HIDES : why));
     if (bundle != NULL)
         LOG(LOG_DEBUG, "roots_read", LOG_STR("file", bundle),
             LOG_INT("count", tls_roots(&built_in)), LOG_STR("left_out", why));

@@ -6,17 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum file_result named_file_read(const char *path, char *text, size_t cap, size_t *n,
-                                 struct stat *st)
+const char *named_file_resolve(const char *path)
 {
     static char resolved[PATH_MAX];
 
+    return realpath(path, resolved);
+}
+
+enum file_result named_file_read(const char *path, char *text, size_t cap, size_t *n,
+                                 struct stat *st)
+{
     *n = 0;
     memset(st, 0, sizeof(*st));
-    bool there = realpath(path, resolved) != NULL;
-    if (there && strcmp(resolved, "/dev/null") == 0)
+    const char *resolved = named_file_resolve(path);
+    if (resolved != NULL && strcmp(resolved, "/dev/null") == 0)
         return FILE_OK;
-    if (there)
+    if (resolved != NULL)
         return file_read(AT_FDCWD, resolved, text, cap, n, st);
     if (errno == EACCES)
         return FILE_DENIED;

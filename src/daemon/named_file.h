@@ -9,6 +9,9 @@
 enum file_result named_file_read(const char *path, char *text, size_t cap, size_t *n,
                                  struct stat *st);
 
+/* Where path leads, through all links; NULL with errno. Stands until the next call, or read. */
+const char *named_file_resolve(const char *path);
+
 /* May others than its owner read it? */
 bool named_file_is_open(const struct stat *st);
 

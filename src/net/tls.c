@@ -87,7 +87,7 @@ int tls_roots_load(const char *path, char *why)
     return roots_load(path, why);
 }
 
-const char *tls_roots_load_system(char *why)
+const char *const *tls_system_bundles(void)
 {
     static const char *const bundles[] = {
         "/etc/ssl/certs/ca-certificates.crt", /* Debian, Alpine */
@@ -95,13 +95,19 @@ const char *tls_roots_load_system(char *why)
         "/etc/ssl/cert.pem",                  /* OpenWrt, BSD */
         NULL,
     };
+
+    return bundles;
+}
+
+const char *tls_roots_load_system(char *why)
+{
     int64_t now_ms = clock_now().wall_ms;
 
     explicit_bzero(sessions, sizeof(sessions));
     /* Dates before this program's are none: the clock is not set. */
     if (now_ms / 1000 < BUILD_EPOCH)
         now_ms = BUILD_EPOCH * INT64_C(1000);
-    return roots_load_system(bundles, now_ms, why);
+    return roots_load_system(tls_system_bundles(), now_ms, why);
 }
 
 unsigned tls_roots(unsigned *built_in)

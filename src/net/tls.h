@@ -32,6 +32,8 @@ int tls_roots_load(const char *path, char *why);
 /* The same with the machine's own bundle: its path, or NULL where there is none. why is "", or says
  * what was left out. */
 const char *tls_roots_load_system(char *why);
+/* Where it looks, in this order; NULL behind the last. */
+const char *const *tls_system_bundles(void);
 /* How many roots there are, and how many of them are built in. */
 unsigned tls_roots(unsigned *built_in);
 

@@ -15,7 +15,7 @@ _Static_assert(sizeof(TREE_HEARTBEAT) == sizeof(directory) + sizeof(name),
 
 int heartbeat_beat(const struct tree *tree)
 {
-    int dir = tree_open(tree, directory);
+    int dir = tree_look(tree, directory);
 
     if (dir < 0)
         return -1;
@@ -29,10 +29,28 @@ int heartbeat_beat(const struct tree *tree)
     return result;
 }
 
+int heartbeat_make(const struct tree *tree)
+{
+    static const struct timespec never[2];
+    int dir = tree_look(tree, directory);
+    struct stat st;
+
+    if (dir < 0)
+        return -1;
+    int result = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW);
+    if (result != 0 && errno == ENOENT) {
+        int fd = tree_file(dir, name, 0644);
+        result = fd < 0 ? -1 : futimens(fd, never);
+        tree_close(fd);
+    }
+    tree_close(dir);
+    return result;
+}
+
 int64_t heartbeat_last(const struct tree *tree)
 {
     struct stat st;
-    int dir = tree_open(tree, directory);
+    int dir = tree_look(tree, directory);
 
     if (dir < 0)
         return -1;

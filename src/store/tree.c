@@ -32,20 +32,21 @@ static int open_at(int dir, const char *name, int flags, mode_t mode)
 
 /* What we write to is what it says, whoever may write beside it: no symlink is followed below the
  * tree, but for events itself, which often lies on another disk. */
-static int enter(int dir, const char *name)
+static int enter(int dir, const char *name, int flags)
 {
     bool may_link = strcmp(name, TREE_EVENTS) == 0;
-    int fd = open_at(dir, name, O_RDONLY | O_DIRECTORY | (may_link ? 0 : O_NOFOLLOW), 0);
+    int fd = open_at(dir, name, flags | O_DIRECTORY | (may_link ? 0 : O_NOFOLLOW), 0);
 
     tree_close(dir);
     return fd;
 }
 
-int tree_open(const struct tree *tree, const char *relative)
+/* Only the last one is opened to be read: the confinement hides the names in the others. */
+static int reach(const struct tree *tree, const char *relative, int flags)
 {
     char name[FILE_NAME_MAX + 1];
     struct span rest = span_of(relative);
-    int fd = open_at(AT_FDCWD, tree->path, O_RDONLY | O_DIRECTORY, 0);
+    int fd = open_at(AT_FDCWD, tree->path, O_PATH | O_DIRECTORY, 0);
 
     while (fd >= 0 && rest.n > 0) {
         if (span_copy(name, sizeof(name), span_split(&rest, '/')) != 0) {
@@ -53,9 +54,19 @@ int tree_open(const struct tree *tree, const char *relative)
             errno = ENAMETOOLONG;
             return -1;
         }
-        fd = enter(fd, name);
+        fd = enter(fd, name, rest.n > 0 ? O_PATH : flags);
     }
     return fd;
+}
+
+int tree_open(const struct tree *tree, const char *relative)
+{
+    return reach(tree, relative, O_RDONLY);
+}
+
+int tree_look(const struct tree *tree, const char *relative)
+{
+    return reach(tree, relative, O_PATH);
 }
 
 void tree_close(int fd)

@@ -12,6 +12,7 @@ struct tree {
 };
 
 #define TREE_EVENTS "events"
+#define TREE_WORLD "world"
 #define TREE_STATE "state/planner-agent"
 #define TREE_HEARTBEAT "state/planner-agent.heartbeat"
 
@@ -23,6 +24,8 @@ int tree_init(struct tree *tree, const char *path);
 /* Opens the directory <tree>/<relative> ("." the tree itself): a descriptor for tree_close(), or
  * -1 with errno. */
 int tree_open(const struct tree *tree, const char *relative);
+/* The same for the names in it only: it is neither listed nor synced. */
+int tree_look(const struct tree *tree, const char *relative);
 
 /* close(2) of a descriptor that nothing was written to, or that was synced; errno stays. */
 void tree_close(int fd);

@@ -28,7 +28,7 @@ static jsmntok_t tokens[TOKENS_MAX];
 static bool read_file(const struct tree *tree, const char *name, struct json *doc)
 {
     size_t n = 0;
-    int dir = tree_open(tree, "world");
+    int dir = tree_open(tree, TREE_WORLD);
 
     if (dir < 0)
         return false;

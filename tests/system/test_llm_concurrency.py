@@ -121,7 +121,8 @@ def test_a_reload_while_calls_hang_asks_anew_by_the_new_chain(agent, tree, mocks
     env_file.write_text(f"LLM_CHAIN=ollama@60\nOLLAMA_API_BASE={old.url}\n")
     env_file.chmod(0o600)
     in_file = {"LLM_CHAIN": None, "OLLAMA_API_BASE": None, "OPENAI_API_BASE": None}
-    daemon = agent.start("--env-file", env_file, env={**servers(old), **in_file, "LLM_CONCURRENCY": 2})
+    # Confined, a server at a new port takes a new start.
+    daemon = agent.start("--env-file", env_file, "--unconfined", env={**servers(old), **in_file, "LLM_CONCURRENCY": 2})
     for service in "ab":
         tree.event(service=service)
     old.wait_requests(2)

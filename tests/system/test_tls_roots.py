@@ -180,7 +180,9 @@ def test_a_leaf_that_is_trusted_vouches_for_no_other(agent, certificates, tmp_pa
 
 
 def test_a_reload_reads_it_anew(agent, server, mocks, certificates, tmp_path):
-    path = tmp_path / "bundle.pem"
+    """In a directory of its own: beside the tree, what comes after the start is out of reach."""
+    (tmp_path / "roots").mkdir()
+    path = tmp_path / "roots" / "bundle.pem"
     asking = Asking(agent, hop_at(mocks(tls=certificates.p256).url, path))
     asking.event("a", NETWORK)
     path.write_bytes(certificates.roots.read_bytes())

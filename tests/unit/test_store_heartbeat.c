@@ -63,6 +63,19 @@ static void test_beat(void **state)
     assert_in_range(heartbeat_last(tree), before, wall_ms());
 }
 
+/* It is there for the beats to come, and is none. */
+static void test_make(void **state)
+{
+    const struct tree *tree = *state;
+
+    assert_int_equal(heartbeat_make(tree), 0);
+    assert_int_equal(scratch_mode(tree, TREE_HEARTBEAT), 0644);
+    assert_int_equal(heartbeat_last(tree), 0);
+    make_old(scratch_path(tree, TREE_HEARTBEAT));
+    assert_int_equal(heartbeat_make(tree), 0);
+    assert_int_equal(heartbeat_last(tree), 1000250);
+}
+
 static void test_symlink_is_not_followed(void **state)
 {
     const struct tree *tree = *state;
@@ -107,6 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_beat, make_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(test_make, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(test_symlink_is_not_followed, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(test_no_directory, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(test_denied, make_tree, remove_tree),
