@@ -11,6 +11,9 @@ struct now {
 
 struct now clock_now(void);
 
+/* CLOCK_MONOTONIC, which stands still in a suspend: systemd compares it with its own. */
+int64_t clock_monotonic_us(void);
+
 /* The wall clock's distance from the boot clock; it changes only when the wall clock is set. */
 int64_t clock_offset(struct now now);
 

@@ -155,6 +155,21 @@ static int adopt(int dir, int fd, mode_t mode)
 
 /* ---- Writing ---- */
 
+static struct file_writes writes;
+
+struct file_writes file_writes(void)
+{
+    return writes;
+}
+
+void file_wrote(ssize_t n)
+{
+    if (n <= 0)
+        return;
+    writes.count++;
+    writes.bytes += n;
+}
+
 /* No two alike: hashed under the process's own key, so that an earlier process with our pid, or one
  * in another pid namespace, has other names; and counted, for two files of one name. */
 static int temp_name(struct file_out *out, const char *name)
@@ -211,6 +226,7 @@ static void write_all(struct file_out *out, const char *p, size_t n)
 {
     while (n > 0 && out->error == 0) {
         ssize_t done = write(out->fd, p, n);
+        file_wrote(done);
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0) {

@@ -51,6 +51,15 @@ void file_out_write(struct file_out *out, struct span bytes);
 enum file_result file_out_commit(struct file_out *out, const char *name, bool replace);
 void file_out_abort(struct file_out *out);
 
+/* What was written to files since the start: writes that took place, and their bytes. */
+struct file_writes {
+    int64_t count;
+    int64_t bytes;
+};
+struct file_writes file_writes(void);
+/* One that was made elsewhere; n may be an error's -1. */
+void file_wrote(ssize_t n);
+
 /* The three steps at once. */
 enum file_result file_put(int dir, const char *name, struct span bytes, mode_t mode, bool replace);
 

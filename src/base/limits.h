@@ -91,10 +91,9 @@
 #define PROGRESS_LINE_MAX 4096 /* bytes of a line of saved progress */
 
 /* State. */
-#define STATE_SAVE_SOON_MS 1000  /* after a decision */
-#define STATE_SAVE_LAZY_MS 60000 /* after anything else: flash wears */
-#define STATUS_SAVE_MS 60000
-#define STATE_LINE_MAX 65536 /* bytes of a line in a state file */
+#define STATE_SAVE_SOON_MS 1000  /* after a decision, or news for the status; */
+#define STATE_SAVE_LAZY_MS 60000 /* no file more often, and so long after anything else */
+#define STATE_LINE_MAX 65536     /* bytes of a line in a state file */
 
 /* The status file, read while it is written: a write takes microseconds. */
 #define STATUS_DEPTH_MAX 16 /* nesting of its JSON */
@@ -111,6 +110,12 @@
 /* The ring of decisions: of these outcomes only the last few are kept, so that a flood of them does
  * not wash out what people look for. */
 #define DECISIONS_QUIET_KEPT 5
+
+/* The supervisor: how long a message of ours may wait for it, less than a second; and bytes of one.
+ */
+#define SUPERVISOR_WAIT_MS 500
+#define SUPERVISOR_PERIOD_MIN_MS 200 /* of the watchdog: a shorter one would keep us busy */
+#define SUPERVISOR_STATUS_MAX 160
 
 /* The commands. */
 #define PENDING_LISTED_MAX 2048 /* a home lab's operator has stopped reading long before */

@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A pipe that polls writable takes so much without blocking. */
@@ -24,13 +26,31 @@ static struct {
     enum log_format format;
     int fd;          /* -1: nowhere */
     bool text;       /* what format means for fd */
+    bool journal;    /* fd is the journal's */
     bool broken;     /* the last line went out in part */
     bool stuck;      /* its reader did not make room within LOG_WAIT_MS */
     int64_t dropped; /* lines since the last one that went out */
 } logger = {.least = LOG_INFO, .format = LOG_JSON, .fd = STDOUT_FILENO};
 
+/* The variable is inherited by whoever has a stdout of its own: device and inode must be those. */
+bool log_is_journal(int fd)
+{
+    char text[2 * 20 + 2];
+    struct stat st;
+    struct buf b;
+
+    if (fstat(fd, &st) != 0)
+        return false;
+    buf_init(&b, text, sizeof(text));
+    buf_int(&b, (int64_t)st.st_dev);
+    buf_char(&b, ':');
+    buf_int(&b, (int64_t)st.st_ino);
+    return span_eq(buf_view(&b), span_of(getenv("JOURNAL_STREAM")));
+}
+
 static void choose_format(void)
 {
+    logger.journal = logger.fd >= 0 && log_is_journal(logger.fd);
     logger.text = logger.format == LOG_TEXT ||
                   (logger.format == LOG_AUTO && logger.fd >= 0 && isatty(logger.fd) == 1);
 }
@@ -163,11 +183,15 @@ static int put_cut_field(struct line *l, const struct log_field *f)
     return -1;
 }
 
+static const char priorities[][sizeof("<7>")] = {"<7>", "<6>", "<4>", "<3>"};
+
 static void begin_line(struct line *l, enum log_level level, const char *event)
 {
     char stamp[TIMESTAMP_SIZE];
 
     timestamp_format(stamp, clock_now().wall_ms);
+    if (logger.journal)
+        buf_str(&l->buf, priorities[level]);
     if (l->text) {
         struct span clock = {stamp + sizeof("2026-01-01T") - 1, sizeof("00:00:00") - 1};
         buf_span(&l->buf, clock);

@@ -1,7 +1,8 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 /* One line an occurrence on stdout: a JSON object (`timestamp`, `level`, `event`, then fields), or
- * text on a terminal. Fields longer than LOG_FIELD_MAX are cut. A line for which a
+ * text on a terminal, never with colours; to the journal behind its priority (sd-daemon(3)), "<6>".
+ * Fields longer than LOG_FIELD_MAX are cut. A line for which a
  * full pipe has no room within LOG_WAIT_MS is dropped and counted, and so are the next ones,
  * without a wait, until there is room again; the next line that goes out says how many. */
 
@@ -31,6 +32,9 @@ struct log_field {
 #define LOG_BOOL(k, b) ((struct log_field){.key = (k), .kind = LOG_FIELD_BOOL, .number = (b)})
 /* The system's text for an errno value. */
 #define LOG_ERRNO(e) LOG_STR("error", log_errno(e))
+
+/* Is this descriptor the journal's, as JOURNAL_STREAM says (systemd.exec(5))? */
+bool log_is_journal(int fd);
 
 /* Are lines of this level written at all? */
 bool log_shows(enum log_level level);

@@ -164,7 +164,7 @@ void print_error(const char *command, const char *what, const char *detail)
     struct buf b;
 
     buf_init(&b, storage, sizeof(storage));
-    buf_str(&b, "planner-agent");
+    buf_str(&b, log_is_journal(STDERR_FILENO) ? "<3>planner-agent" : "planner-agent");
     if (command != NULL) {
         buf_char(&b, ' ');
         put_cut(&b, command);

@@ -277,9 +277,17 @@ static void print_redis(const struct status_page *p)
 static void print_work(const struct status_page *p)
 {
     char s[TEXT_MAX];
+    json_ref writes = member(p, JSON_ROOT, "writes");
     json_ref files = member(p, member(p, JSON_ROOT, "sources"), "files");
     json_ref queue = member(p, JSON_ROOT, "queue");
+    json_ref confinement = member(p, JSON_ROOT, "confinement");
 
+    label("confined");
+    if (number(p, confinement, "landlock") > 0)
+        print_number("Landlock ", number(p, confinement, "landlock"), ", ");
+    else
+        print_str("NO Landlock, ");
+    print_str(flag(p, confinement, "seccomp") ? "seccomp\n" : "NO seccomp\n");
     label("chain");
     safe(text(p, JSON_ROOT, "chain", s));
     print_str(flag(p, JSON_ROOT, "offline") ? " (offline)\n" : "\n");
@@ -300,6 +308,9 @@ static void print_work(const struct status_page *p)
     print_number("", number(p, queue, "claiming"), " being claimed, ");
     print_number("", number(p, queue, "asked"), " with the chain, ");
     print_number("", number(p, queue, "being_written"), " being written\n");
+    label("disk");
+    print_number("", number(p, writes, "count"), " writes, ");
+    print_number("", number(p, writes, "bytes"), " bytes since the start\n");
 }
 
 /* The members of an object that are not 0. */

@@ -99,6 +99,11 @@ static void configure_shared(const struct daemon *d)
     shared_configure(&bus.shared, &settings);
 }
 
+const struct url *bus_server(void)
+{
+    return bus.open ? &bus.target.url : NULL;
+}
+
 int bus_claim(unsigned slot, const struct event *event)
 {
     if (!bus.open)

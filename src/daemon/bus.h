@@ -8,6 +8,7 @@
 #include "planner/ops.h"
 
 struct daemon;
+struct url;
 
 /* Reads REDIS_URL and the settings with it, loads the streams' last ids. 0, or -1 and what is wrong
  * in why (CONFIG_LINE_MAX bytes). Connects from the loop; the roots of SSL_CERT_FILE are loaded
@@ -21,6 +22,9 @@ void bus_close(struct daemon *d);
 void bus_configure(struct daemon *d);
 /* Once a turn of the loop. */
 void bus_turn(void);
+
+/* The server; NULL where there is no Redis. */
+const struct url *bus_server(void);
 
 /* Is there more to come before models are asked? At the start: until the first try to connect has
  * ended. --once: while there is anything to read, or to be acknowledged. */

@@ -123,7 +123,7 @@ void bus_status_send(struct bus *b, const struct daemon *d, bool running)
     put(&h, "state", span_of(running ? "running" : "stopped"));
     put(&h, "node", span_of(b->node));
     put_int(&h, "pid", getpid());
-    put_stamp(&h, "started_at", d->started_ms);
+    put_stamp(&h, "started_at", d->started_ms + clock_offset(d->loop.now));
     put_stamp(&h, "updated_at", d->loop.now.wall_ms);
     put_int(&h, "queue_keys", d->planner.queue.count);
     put_int(&h, "unfinished", files_counts()->unfinished + redis_stream_counts()->held);

@@ -3,10 +3,12 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "daemon/bus.h"
+#include "daemon/confine.h"
 #include "daemon/glue.h"
 #include "daemon/parts.h"
 #include "daemon/privileges.h"
 #include "daemon/saving.h"
+#include "daemon/supervisor.h"
 #include "daemon/version.h"
 #include "store/heartbeat.h"
 #include "store/lock.h"
@@ -138,6 +140,21 @@ static void warn_at_start_only(const struct config *old, const struct config *ne
     }
 }
 
+/* As load_config(), and what it names is in reach. */
+static int load_new_config(struct daemon *d, struct config *config, char *why)
+{
+    struct models *models = &d->chains[config == &d->configs[1]];
+    char reason[CHAIN_WHY_MAX];
+
+    if (load_config(d, config, why) != 0)
+        return -1;
+    if (models_read(models, config, d->options->offline, NULL, reason) != 0 ||
+        !confine_blocks(config, models))
+        return 0;
+    config_wipe(config);
+    return fail(why, -1, "LLM_CHAIN", "a server of it is new. " CONFINE_HIDES);
+}
+
 /* A bad one changes nothing. */
 static void reload(struct daemon *d)
 {
@@ -146,7 +163,7 @@ static void reload(struct daemon *d)
     char why[CONFIG_LINE_MAX];
 
     d->reload = false;
-    if (load_config(d, new, why) != 0) {
+    if (load_new_config(d, new, why) != 0) {
         set_log(old);
         LOG(LOG_ERROR, "config_refused", LOG_STR("error", why));
         return;
@@ -170,7 +187,7 @@ static void log_status(const struct daemon *d)
     const struct files_counts *files = files_counts();
     const uint64_t *counts = d->planner.counts;
 
-    LOG(LOG_INFO, "status", LOG_INT("uptime_s", (d->loop.now.wall_ms - d->started_ms) / 1000),
+    LOG(LOG_INFO, "status", LOG_INT("uptime_s", (d->loop.now.boot_ms - d->started_ms) / 1000),
         LOG_INT("queued_keys", d->planner.queue.count), LOG_INT("unfinished", files->unfinished),
         LOG_INT("read", (int64_t)files->files),
         LOG_INT("proposed", (int64_t)counts[OUTCOME_PROPOSED]),
@@ -190,7 +207,7 @@ static void signal_arrived(void *arg, int number)
         break;
     case SIGUSR1:
         log_status(d);
-        saving_status(d);
+        saving_status_now(d);
         break;
     default:
         d->stop_signal = number;
@@ -201,7 +218,7 @@ static void signal_arrived(void *arg, int number)
 
 static bool is_over(const struct daemon *d)
 {
-    return d->stop_signal != 0 || d->out_of_timers;
+    return d->stop_signal != 0 || d->out_of_timers || d->outdated;
 }
 
 /* The tree is read once more for what found no slot: worth while only for many free ones. */
@@ -214,6 +231,22 @@ static bool is_time_to_retry(const struct daemon *d)
 static bool is_reading(const struct daemon *d)
 {
     return files_reading() || bus_reading(d);
+}
+
+/* Its supervisor starts it again: EX_TEMPFAIL. Looked for when a fault is new, and with each beat;
+ * for world/, without which it can go on, while no event is in hand. */
+static void look_for_replaced(struct daemon *d)
+{
+    bool beat = d->beat_ms == d->loop.now.boot_ms;
+    bool lacks = false;
+
+    for (unsigned i = 0; i < FAULTS && (beat || d->faults.changed); i++)
+        lacks |= d->faults.of[i].error == ENOENT || d->faults.of[i].error == EACCES;
+    d->outdated = (lacks && confine_is_outdated(&d->tree)) ||
+                  (beat && !planner_busy(&d->planner) && confine_misses_world(&d->tree));
+    if (d->outdated)
+        LOG(LOG_ERROR, "tree_replaced", LOG_STR("tree", d->tree.path),
+            LOG_STR("reason", CONFINE_HIDES));
 }
 
 /* One turn: the planner does what is due, then the first of descriptor, timer and its next due. */
@@ -238,9 +271,14 @@ static int turn(struct daemon *d)
         LOG(LOG_ERROR, "loop_failed", LOG_ERRNO(errno));
         return -1;
     }
-    if (d->reload)
+    if (d->reload) {
+        supervisor_reloading();
         reload(d);
+        supervisor_reloaded();
+    }
     saving_look(d);
+    look_for_replaced(d);
+    supervisor_turn(d->loop.now);
     return 0;
 }
 
@@ -249,7 +287,7 @@ static int run_on(struct daemon *d)
     while (!is_over(d))
         if (turn(d) != 0)
             return -1;
-    return d->out_of_timers ? -1 : 0;
+    return d->out_of_timers || d->outdated ? -1 : 0;
 }
 
 /* Until everything was read and everything that can be done now was done. */
@@ -270,7 +308,7 @@ static int run_down(struct daemon *d)
         d->no_slot = false;
         files_retry();
     }
-    return d->out_of_timers ? -1 : 0;
+    return d->out_of_timers || d->outdated ? -1 : 0;
 }
 
 /* Who hangs up ends the loading: a run from cron would never find the model warm. */
@@ -282,6 +320,7 @@ static int wait_for_models(struct daemon *d)
         if (loop_turn(&d->loop, until_ms - d->loop.now.boot_ms) != 0)
             return -1;
         saving_look(d);
+        supervisor_turn(d->loop.now);
     }
     return 0;
 }
@@ -334,8 +373,9 @@ static int open_parts(struct daemon *d, char *why)
     uint64_t seed = 0;
 
     loop_init(&d->loop);
-    d->started_ms = d->loop.now.wall_ms;
-    d->status_saved_ms = d->loop.now.boot_ms - STATUS_SAVE_MS;
+    d->started_ms = d->loop.now.boot_ms;
+    d->state_saved_ms = d->loop.now.boot_ms - STATE_SAVE_LAZY_MS;
+    d->status_saved_ms = d->loop.now.boot_ms - STATE_SAVE_LAZY_MS;
     saving_init(d);
     if (signals_open(&d->signals, &d->loop, signal_arrived, d) != 0)
         return fail(why, EX_TEMPFAIL, "signals", log_errno(errno));
@@ -392,6 +432,7 @@ static const char *stop_reason(const struct daemon *d, int result, bool unfinish
  * there is nothing that a next try would do better. */
 static int finish(struct daemon *d, int result)
 {
+    supervisor_stopping();
     planner_stop(&d->planner);
     bus_farewell(d);
     bool saved = saving_all(d, false);
@@ -436,9 +477,12 @@ int daemon_run(const struct daemon_options *options, char *why)
     (void)umask(027);
     if (load_config(d, d->config, why) != 0)
         return EX_CONFIG;
+    supervisor_open(options->notify_fd);
     int code = start(d, why);
     if (code == 0) {
+        confine_enter(d);
         saving_begin(d);
+        supervisor_ready(&d->loop);
         int result = options->once ? run_down(d) : run_on(d);
         if (result == 0 && options->once)
             result = wait_for_models(d);

@@ -8,8 +8,10 @@
 struct daemon_options {
     struct config_sources sources; /* warn and arg are set by the daemon: warnings are logged */
     const char *user;              /* become this user; NULL = stay */
+    int notify_fd;                 /* for supervisor_open() */
     bool once;
     bool offline;
+    bool unconfined;
 };
 
 #define DAEMON_WHY_MAX CONFIG_LINE_MAX

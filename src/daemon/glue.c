@@ -247,10 +247,14 @@ const struct router_ops glue_router_ops = {
 
 /* ---- Event files ---- */
 
-/* When it arrived, on the boot clock: it may have been before this boot. */
+/* When it arrived, on the boot clock: it may have been before this boot. What arrived before the
+ * clock was set (1970, on a node without a battery) or after now (it was set back) came just now:
+ * its deadline is neither over nor far away. */
 static int64_t arrived_boot_ms(struct now now, int64_t arrived_ms)
 {
-    return arrived_ms < now.wall_ms ? now.boot_ms - (now.wall_ms - arrived_ms) : now.boot_ms;
+    return arrived_ms >= EVENT_AGE_FLOOR_MS && arrived_ms < now.wall_ms
+               ? now.boot_ms - (now.wall_ms - arrived_ms)
+               : now.boot_ms;
 }
 
 static enum files_took file_event(void *ctx, const struct files_event *event)

@@ -31,15 +31,17 @@ struct daemon {
     int stop_signal; /* 0 = none came */
     bool reload;     /* SIGHUP came */
     bool out_of_timers;
+    bool outdated; /* only a new start reaches what was replaced: see confine.h */
     bool cooldowns_changed;
     const char *refusal;     /* why the last event was refused */
     bool no_slot;            /* an event found none since files_retry(), */
     uint64_t no_slot_ended;  /* when so many had ended */
     uint64_t ended;          /* events that came to their end */
     uint64_t unreadable;     /* files, messages, entries refused before they could be events */
-    int64_t started_ms;      /* wall clock */
+    int64_t started_ms;      /* boot clock */
     int64_t before_ms;       /* wall clock: the last heartbeat before the start */
     int64_t beat_ms;         /* boot clock: the last heartbeat */
+    int64_t state_saved_ms;  /* boot clock: the last try */
     int64_t status_saved_ms; /* boot clock */
 };
 

@@ -1,9 +1,11 @@
 #include "daemon/report.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/timestamp.h"
 #include "daemon/bus.h"
 #include "daemon/config.h"
+#include "daemon/confine.h"
 #include "daemon/decisions.h"
 #include "daemon/faults.h"
 #include "daemon/version.h"
@@ -129,6 +131,16 @@ static void write_paid_calls(const struct report *r, struct json_write *w)
     json_write_end_object(w);
 }
 
+static void write_writes(struct json_write *w)
+{
+    struct file_writes writes = file_writes();
+
+    json_write_object(w, "writes");
+    json_write_int(w, "count", writes.count);
+    json_write_int(w, "bytes", writes.bytes);
+    json_write_end_object(w);
+}
+
 static void write_faults(const struct report *r, struct json_write *w)
 {
     json_write_array(w, "faults");
@@ -154,12 +166,14 @@ void report_write(const struct report *report, struct buf *out)
     json_write_init(&w, out);
     json_write_object(&w, NULL);
     write_process(report, &w);
+    confine_report(&w);
     write_sources(report, &w);
     bus_report(&w, report->now);
     write_queue(report, &w);
     write_counters(report, &w);
     write_hops(report, &w);
     write_paid_calls(report, &w);
+    write_writes(&w);
     write_faults(report, &w);
     decisions_write(report->decisions, &w, TAIL_MAX);
     json_write_end_object(&w);

@@ -4,6 +4,7 @@
 #include "daemon/bus.h"
 #include "daemon/parts.h"
 #include "daemon/report.h"
+#include "daemon/supervisor.h"
 #include "source/files.h"
 #include "store/audit.h"
 #include "store/budget.h"
@@ -27,6 +28,14 @@ static void arm(struct daemon *d, struct loop_timer *timer, int64_t wait_ms)
         return;
     if (loop_timer_set(&d->loop, timer, deadline) != 0)
         d->out_of_timers = true;
+}
+
+/* Soon, or where it was saved lately, when its minute is over. */
+static void arm_spaced(struct daemon *d, struct loop_timer *timer, int64_t saved_ms)
+{
+    int64_t wait_ms = saved_ms + STATE_SAVE_LAZY_MS - d->loop.now.boot_ms;
+
+    arm(d, timer, wait_ms > STATE_SAVE_SOON_MS ? wait_ms : STATE_SAVE_SOON_MS);
 }
 
 bool saving_restore(struct daemon *d, int error)
@@ -129,6 +138,7 @@ static int try_state(struct daemon *d)
 static bool save_state(struct daemon *d)
 {
     loop_timer_clear(&d->loop, &d->save_timer);
+    d->state_saved_ms = d->loop.now.boot_ms;
     int error = try_state(d);
     if (saving_restore(d, error))
         error = try_state(d);
@@ -204,7 +214,7 @@ static bool save_status(struct daemon *d, bool running)
     struct buf b;
     struct report report = {
         .now = d->loop.now,
-        .started_ms = d->started_ms,
+        .started_ms = d->started_ms + clock_offset(d->loop.now),
         .running = running,
         .once = d->options->once,
         .offline = d->options->offline,
@@ -226,6 +236,7 @@ static bool save_status(struct daemon *d, bool running)
     int result = status_write(&d->tree, buf_view(&b));
     d->status_saved_ms = d->loop.now.boot_ms;
     d->faults.changed = false;
+    supervisor_status(d);
     faults_tried(&d->faults, FAULT_STATUS, result != 0 ? errno : 0, d->loop.now.wall_ms);
     return result == 0;
 }
@@ -241,9 +252,12 @@ static void status_due(struct loop *loop, void *arg)
 
 void saving_status(struct daemon *d)
 {
-    int64_t wait_ms = d->status_saved_ms + STATUS_SAVE_MS - d->loop.now.boot_ms;
+    arm_spaced(d, &d->status_timer, d->status_saved_ms);
+}
 
-    arm(d, &d->status_timer, wait_ms > STATE_SAVE_SOON_MS ? wait_ms : STATE_SAVE_SOON_MS);
+void saving_status_now(struct daemon *d)
+{
+    status_due(&d->loop, d);
 }
 
 /* ---- Heartbeat ---- */
@@ -305,16 +319,33 @@ void saving_init(struct daemon *d)
 
 void saving_soon(struct daemon *d)
 {
+    arm_spaced(d, &d->save_timer, d->state_saved_ms);
+    saving_status(d);
+}
+
+/* Saved times are on the wall clock: once that was set, a restart would take them for long over or
+ * for just begun. Nothing else that is kept in memory is on it. The heartbeat would be taken for
+ * old, or for one to come. */
+static void look_at_clock(struct daemon *d)
+{
+    if (d->loop.step_ms == 0)
+        return;
+    LOG(LOG_WARNING, "clock_was_set", LOG_INT("forward_s", d->loop.step_ms / 1000));
+    if (d->planner.cooldowns.table.count > 0)
+        d->cooldowns_changed = true;
+    if (d->planner.deployments.table.count > 0)
+        d->planner.deployments.changed = true;
     arm(d, &d->save_timer, STATE_SAVE_SOON_MS);
-    arm(d, &d->status_timer, STATE_SAVE_SOON_MS);
+    saving_beat(d);
 }
 
 void saving_look(struct daemon *d)
 {
+    look_at_clock(d);
     faults_tried(&d->faults, FAULT_EVENTS, files_counts()->error, d->loop.now.wall_ms);
     bool changed = bus_changed();
     if (changed || d->faults.changed)
-        arm(d, &d->status_timer, STATE_SAVE_SOON_MS);
+        saving_status(d);
     if (d->cooldowns_changed || d->planner.seen.changed || bus_state_changed() || files_changed())
         arm(d, &d->save_timer, STATE_SAVE_LAZY_MS);
     /* Forgotten, it would be begun at its end once more, whatever has come since. */
@@ -327,8 +358,8 @@ void saving_look(struct daemon *d)
 void saving_begin(struct daemon *d)
 {
     mend_due(&d->loop, d);
-    if (!save_status(d, true))
-        arm(d, &d->status_timer, WRITE_RETRY_MS);
+    status_due(&d->loop, d);
+    d->status_saved_ms -= STATE_SAVE_LAZY_MS; /* it had no news */
     saving_beat(d);
 }
 

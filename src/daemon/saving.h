@@ -12,10 +12,15 @@ void saving_init(struct daemon *d);
 /* Loads what the planner remembers; how far a source was read is its own. */
 void saving_load(struct daemon *d);
 
-/* Something was decided that must not be done again: state and status follow within a second. */
+/* Flash wears: the first change after a quiet minute is saved within a second, what follows it a
+ * minute after that. A crash in between has the event handled again, where its action is found. */
+
+/* Something was decided that should not be done again. */
 void saving_soon(struct daemon *d);
-/* The status has news: soon where it was not written lately. */
+/* The status has news. */
 void saving_status(struct daemon *d);
+/* Somebody wants to see it. */
+void saving_status_now(struct daemon *d);
 /* After each turn of the loop: what has changed, is the heartbeat due? */
 void saving_look(struct daemon *d);
 

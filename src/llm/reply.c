@@ -11,8 +11,8 @@
 
 /* ---- Refusals ---- */
 
-/* As the home lab has them; in small letters, with plain apostrophes. Each begins where a word begins:
- * "the API cannot" is no refusal. */
+/* As the home lab has them; in small letters, with plain apostrophes. Each begins where a word
+ * begins: "the API cannot" is no refusal. */
 static const struct {
     const char *text;
     bool whole; /* it ends where a word ends: "as an aid" is no refusal */

@@ -147,8 +147,17 @@ static void run_due(struct loop *loop, unsigned count)
     }
 }
 
+/* A clock that is slewed goes on a little faster or slower: that is no step. */
+static void note_step(struct loop *loop, struct now before)
+{
+    int64_t step_ms = loop->now.wall_ms - before.wall_ms - (loop->now.boot_ms - before.boot_ms);
+
+    loop->step_ms = step_ms > CLOCK_STEP_MS || step_ms < -CLOCK_STEP_MS ? step_ms : 0;
+}
+
 int loop_turn(struct loop *loop, int64_t wait_ms)
 {
+    const struct now before = loop->now;
     short revents[LOOP_WATCHES_MAX] = {0};
     int64_t limit = INT64_MAX;
     unsigned due = 0;
@@ -161,7 +170,8 @@ int loop_turn(struct loop *loop, int64_t wait_ms)
         if (ready < 0)
             return -1;
         due = note_due(loop);
-    } while (ready == 0 && due == 0 && loop->now.boot_ms < limit);
+        note_step(loop, before);
+    } while (ready == 0 && due == 0 && loop->now.boot_ms < limit && loop->step_ms == 0);
     run_ready(loop, revents);
     run_due(loop, due);
     return 0;

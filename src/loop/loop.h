@@ -28,7 +28,8 @@ struct loop_timer {
 };
 
 struct loop {
-    struct now now; /* read once a turn, after poll(2) */
+    struct now now;  /* read once a turn, after poll(2) */
+    int64_t step_ms; /* so far was the wall clock set in this turn; 0: it was not */
     struct loop_watch *watches[LOOP_WATCHES_MAX];
     struct loop_timer *timers[LOOP_TIMERS_MAX];
     unsigned watch_count;
@@ -50,8 +51,8 @@ int loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t deadline
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
 
 /* Waits for the first of descriptor, deadline and loop->now + wait_ms (-1: no such limit), then
- * runs what is ready, then what is due, earliest first. 0, or -1 with errno where poll(2) failed.
- */
+ * runs what is ready, then what is due, earliest first. That the wall clock was set ends the wait,
+ * too, within LOOP_WAIT_MAX_MS. 0, or -1 with errno where poll(2) failed. */
 int loop_turn(struct loop *loop, int64_t wait_ms);
 /* Turns until loop_stop(). */
 int loop_run(struct loop *loop);

@@ -140,6 +140,14 @@ int64_t deployment_hold_until(const struct deployments *d, struct span key, int6
 
 /* ---- Saved and loaded ---- */
 
+/* A boot-clock time on the wall clock, which may be in its first hours of 1970. */
+static int64_t stamp(int64_t boot_ms, struct now now)
+{
+    int64_t ms = boot_ms + clock_offset(now);
+
+    return ms > 0 ? ms : 0;
+}
+
 void deployment_save(struct buf *out, const struct deployments *d, const struct deployment *entry,
                      struct now now)
 {
@@ -154,8 +162,8 @@ void deployment_save(struct buf *out, const struct deployments *d, const struct 
     json_write_int(&w, "started_ms", entry->started_ms);
     json_write_int(&w, "ended_ms", entry->ended_ms);
     json_write_int(&w, "floor_ms", entry->floor_ms);
-    json_write_int(&w, "hold_until_ms", entry->hold_until_ms + clock_offset(now));
-    json_write_int(&w, "read_ms", entry->read_ms + clock_offset(now));
+    json_write_int(&w, "hold_until_ms", stamp(entry->hold_until_ms, now));
+    json_write_int(&w, "read_ms", stamp(entry->read_ms, now));
     json_write_end_object(&w);
 }
 

@@ -1,6 +1,5 @@
 #include "store/audit.h"
 
-#include "store/actions.h"
 #include "store/tree.h"
 
 #include "base/dir.h"
@@ -38,22 +37,6 @@ static int sanitize(char out[NAME_MAX_BYTES + 1], const char *name)
             *c = '_';
     }
     return 0;
-}
-
-void audit_of(struct audit *out, const struct action_facts *facts, const char *node_name)
-{
-    *out = (struct audit){
-        .node_name = node_name,
-        .created_at = facts->created_at,
-        .action_id = facts->id,
-        .correlation_id = facts->correlation_id,
-        .action = facts->action,
-        .target_node = facts->node,
-        .target_service = facts->service,
-        .model = facts->model,
-        .confidence = facts->confidence,
-        .requires_human = facts->requires_human,
-    };
 }
 
 /* Where this node's planner has it: events/<date>/<node>/evt-<node>-... 0, or -1. */

@@ -4,11 +4,7 @@
  * twice is harmless: events/<UTC date of the action's created_at>/<node>/
  * evt-<node>-<created_at in ms>-<8 hex of SHA-256 of action_id, NUL, correlation_id>.json */
 
-#include <stdbool.h>
-#include <stdint.h>
-
-struct action_facts;
-struct tree;
+#include "store/actions.h"
 
 struct audit {
     const char *node_name; /* whose planner this is; sanitized for the path, verbatim inside */
@@ -24,7 +20,22 @@ struct audit {
 };
 
 /* Of an action that was read; node_name as in struct audit. It points into facts. */
-void audit_of(struct audit *out, const struct action_facts *facts, const char *node_name);
+static inline void audit_of(struct audit *out, const struct action_facts *facts,
+                            const char *node_name)
+{
+    *out = (struct audit){
+        .node_name = node_name,
+        .created_at = facts->created_at,
+        .action_id = facts->id,
+        .correlation_id = facts->correlation_id,
+        .action = facts->action,
+        .target_node = facts->node,
+        .target_service = facts->service,
+        .model = facts->model,
+        .confidence = facts->confidence,
+        .requires_human = facts->requires_human,
+    };
+}
 
 /* Durable when it returns 0 (also where the file was there already); -1 with errno. */
 int audit_put(const struct tree *tree, const struct audit *audit);

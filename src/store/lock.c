@@ -48,7 +48,9 @@ static int write_pid(int fd)
     struct span text = buf_view(&b);
     if (ftruncate(fd, 0) != 0)
         return -1;
-    return pwrite(fd, text.p, text.n, 0) == (ssize_t)text.n ? 0 : -1;
+    ssize_t n = pwrite(fd, text.p, text.n, 0);
+    file_wrote(n);
+    return n == (ssize_t)text.n ? 0 : -1;
 }
 
 int lock_take(const struct tree *tree, long *holder)

@@ -18,7 +18,6 @@
 
 #define SHARED_VALUE_MAX (NAME_MAX_BYTES + 16) /* "done:", a name, a colon, a severity */
 enum shared_view { SHARED_OURS, SHARED_ALONE, SHARED_TAKEN, SHARED_DONE, SHARED_SEEN };
-
 struct shared_answer {
     enum shared_view view;
     int64_t wait_ms;                /* SHARED_TAKEN: until that claim is over, at least 1 */

@@ -12,30 +12,44 @@
 #include <time.h>
 #include <unistd.h>
 
+#define STATUS_BLOCK 4096 /* bytes that flash is written in, at least */
+
+_Static_assert(STATUS_SIZE % STATUS_BLOCK == 0, "whole blocks");
+
 static const char name[] = "status.json";
 
-/* Spaces in one piece of memory, written several times: a whole image would take eight of it. */
-#define BLANK_SIZE 4096
-#define BLANKS (STATUS_SIZE / BLANK_SIZE)
-_Static_assert(STATUS_SIZE % BLANK_SIZE == 0, "the spaces of an empty object fit in BLANKS pieces");
-
-/* The object and the spaces that fill up the file, in one call: who reads sees little of it. */
-static int write_whole(int fd, struct span object)
+/* The object and the spaces up to n bytes, in one call: who reads sees little of it. The spaces are
+ * one piece of memory, written several times: a whole image would take eight of it. */
+static int write_whole(int fd, struct span object, size_t n)
 {
-    static char blank[BLANK_SIZE];
-    struct iovec parts[BLANKS + 1] = {{(void *)(uintptr_t)object.p, object.n}};
+    static char blank[STATUS_BLOCK];
+    struct iovec parts[STATUS_SIZE / STATUS_BLOCK + 1] = {{(void *)(uintptr_t)object.p, object.n}};
     int count = 1;
 
     memset(blank, ' ', sizeof(blank));
-    for (size_t rest = STATUS_SIZE - object.n; rest > 0; count++) {
-        size_t n = rest < BLANK_SIZE ? rest : BLANK_SIZE;
-        parts[count] = (struct iovec){blank, n};
-        rest -= n;
+    for (size_t rest = n - object.n; rest > 0; count++) {
+        size_t piece = rest < sizeof(blank) ? rest : sizeof(blank);
+        parts[count] = (struct iovec){blank, piece};
+        rest -= piece;
     }
     ssize_t written = pwritev(fd, parts, count, 0);
-    if (written >= 0 && written < STATUS_SIZE)
+    file_wrote(written);
+    if (written >= 0 && (size_t)written < n)
         errno = ENOSPC;
-    return written == STATUS_SIZE ? 0 : -1;
+    return written == (ssize_t)n ? 0 : -1;
+}
+
+/* So many bytes of the file may not be blank. */
+static size_t used = STATUS_SIZE;
+
+/* What of the image is to be written: whole blocks, as far as it is not blank or was not. */
+static size_t to_write(const struct stat *st, size_t n)
+{
+    size_t before = st->st_size == STATUS_SIZE ? used : STATUS_SIZE;
+    size_t both = before > n ? before : n;
+
+    used = STATUS_SIZE; /* until all of it was written */
+    return (both + STATUS_BLOCK - 1) / STATUS_BLOCK * STATUS_BLOCK;
 }
 
 int status_write(const struct tree *tree, struct span object)
@@ -53,9 +67,11 @@ int status_write(const struct tree *tree, struct span object)
     tree_close(dir);
     if (fd < 0)
         return -1;
-    int result = write_whole(fd, object);
+    int result = fstat(fd, &st);
     if (result == 0)
-        result = fstat(fd, &st);
+        result = write_whole(fd, object, to_write(&st, object.n));
+    if (result == 0)
+        used = object.n;
     if (result == 0 && st.st_size > STATUS_SIZE)
         result = ftruncate(fd, STATUS_SIZE);
     tree_close(fd);

@@ -3,7 +3,7 @@
 A trace of the static binary is recorded; then there is one run for each pair of system call and
 ordinal, once with SIGKILL on its entry (so nothing of it was done; what it would have done is the
 next pair's case), once with each error that it can give. After each, what is on disk must be a row
-of the table of crashes (CONTRACTS, section 9), and what follows must come to the same end as if
+of the table of crashes, and what follows must come to the same end as if
 nothing had happened: one proposal, one audit event, one verdict."""
 
 import collections
@@ -330,7 +330,7 @@ def one(case):
 def outcomes(request):
     """All selected cases, started at once on all processors."""
     wanted = [item.callspec.params["case"] for item in request.session.items
-              if "case" in getattr(getattr(item, "callspec", None), "params", ())]
+              if "outcomes" in getattr(item, "fixturenames", ())]
     with concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 2)) as pool:
         yield {case: pool.submit(one, case) for case in wanted}
         pool.shutdown(cancel_futures=True)

@@ -322,7 +322,20 @@ class Agent:
             assert done.err == "", f"unexpected on stderr: {done}"
         return done
 
-    def status(self, **how):
+    def refresh(self):
+        """What a daemon has to say for itself it writes at most once a minute, but when it is asked."""
+        file = self.tree.state / "status.json"
+        for daemon in self.daemons:
+            before = file.read_bytes() if file.is_file() else b""
+            if daemon.process.poll() is None:
+                daemon.send(signal.SIGUSR1)
+                end = time.monotonic() + 1  # it may be held up
+                while file.is_file() and file.read_bytes() == before and time.monotonic() < end:
+                    time.sleep(0.002)
+
+    def status(self, fresh=True, **how):
+        if fresh:
+            self.refresh()
         return self.cmd("status", "--json", **how).json
 
     def count(self, name):
@@ -452,6 +465,6 @@ def sha256(data):
 
 
 def hashed_id(plain, action_type, node, service, event_type):
-    """The name of an action whose plain id is too long or taken (CONTRACTS, section 5)."""
+    """The name of an action whose plain id is too long or taken."""
     text = "\0".join((action_type, node, service, event_type)).encode()
     return plain[:191] + "-" + sha256(text)[:8]

@@ -1,4 +1,4 @@
-"""CONTRACTS, section 5 (the action file) and section 2 (modes, owners, whole files)."""
+"""The action file, and modes, owners, whole files."""
 
 import json
 import os

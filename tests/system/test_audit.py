@@ -1,4 +1,4 @@
-"""CONTRACTS, section 6: the audit event."""
+"""The audit event."""
 
 import json
 import os

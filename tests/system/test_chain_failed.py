@@ -1,4 +1,4 @@
-"""CONTRACTS, section 9: when every hop was rejected, and when the deadline is over."""
+"""When every hop was rejected, and when the deadline is over."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""CONTRACTS, section 8: environment, env file, what is accepted."""
+"""Environment, env file, what is accepted."""
 
 import os
 

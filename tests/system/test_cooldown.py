@@ -1,4 +1,4 @@
-"""CONTRACTS, section 9: the cooldown."""
+"""The cooldown."""
 
 import os
 import time

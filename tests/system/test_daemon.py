@@ -1,4 +1,4 @@
-"""The daemon's life: lock, signals, heartbeat, logs. CONTRACTS, sections 2, 8, 10."""
+"""The daemon's life: lock, signals, heartbeat, logs."""
 
 import json
 import os
@@ -306,9 +306,10 @@ def test_no_descriptor_is_left_open(agent, tree):
 
 
 def test_the_tree_may_be_replaced_under_it(agent, tree):
-    """Over years a directory is removed, replaced, mounted over."""
+    """Over years a directory is removed, replaced, mounted over. (Confined, it takes a new start:
+    test_confinement.py.)"""
     import shutil
-    daemon = agent.start()
+    daemon = agent.start("--unconfined")
     tree.event(service="a")
     daemon.wait_log("proposed")
     shutil.rmtree(tree.path / "events")

@@ -1,4 +1,4 @@
-"""CONTRACTS, section 3: a deployment holds the faults of its key until it ends."""
+"""A deployment holds the faults of its key until it ends."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A full disk, a read-only tree, damaged state. CONTRACTS, section 9."""
+"""A full disk, a read-only tree, damaged state."""
 
 import json
 import os

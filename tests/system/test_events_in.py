@@ -1,4 +1,4 @@
-"""CONTRACTS, section 3: how an event is read, and what is refused."""
+"""How an event is read, and what is refused."""
 
 import itertools
 import json

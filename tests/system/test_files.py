@@ -1,4 +1,4 @@
-"""CONTRACTS, section 9, Files: progress survives, nothing is handled twice or skipped."""
+"""Event files: progress survives, nothing is handled twice or skipped."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""CONTRACTS, section 7: a model that has yet to be loaded. A timeout, a look at what is resident, a
+"""A model that has yet to be loaded. A timeout, a look at what is resident, a
 warm-up in the background, and what the event does meanwhile."""
 
 import time

@@ -1,4 +1,4 @@
-"""CONTRACTS, section 7: each way to reject a hop, for each provider, and the next hop answers."""
+"""Each way to reject a hop, for each provider, and the next hop answers."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""CONTRACTS, section 5: open actions are looked for before anything is proposed."""
+"""Open actions are looked for before anything is proposed."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""CONTRACTS, section 4: the five rules, as far as the rules hop lets them be seen."""
+"""The five rules, as far as the rules hop lets them be seen."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""CONTRACTS, section 3: recoveries drop the faults they end, in whatever order files are read."""
+"""Recoveries drop the faults they end, in whatever order files are read."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""CONTRACTS, section 9: events that come too late, and clocks that tell nonsense."""
+"""Events that come too late, and clocks that tell nonsense."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""CONTRACTS, section 5: approve and reject, the only way on from pending/."""
+"""Approve and reject, the only way on from pending/."""
 
 import concurrent.futures
 import contextlib

@@ -24,8 +24,10 @@ int poll(struct pollfd *fds, nfds_t n, int timeout)
     int wait_ms = timeout < patience_ms ? timeout : patience_ms;
     struct timespec wait = {wait_ms / 1000, wait_ms % 1000 * 1000000L};
     int ready = ppoll(fds, n, &wait, NULL);
-    if (ready == 0)
+    if (ready == 0) {
         virtual.boot_ms += timeout;
+        virtual.wall_ms += timeout;
+    }
     return ready;
 }
 

@@ -1,5 +1,6 @@
 #include "daemon/report.h"
 
+#include "base/file.h"
 #include "base/json_read.h"
 #include "daemon/config.h"
 #include "daemon/decisions.h"
@@ -84,9 +85,15 @@ static void test_content(void **state)
     planner.counts[OUTCOME_PROPOSED] = 4;
     planner.refused[EVENT_NO_TYPE] = 3;
     files.files = 9;
+    file_wrote(100);
+    file_wrote(-1);
+    file_wrote(0);
+    file_wrote(7);
     faults.of[FAULT_PROPOSE] = (struct fault){.error = ENOSPC, .since_ms = 1, .count = 7};
     read_report(&doc);
     assert_int_equal(number(&doc, "counters", "refused"), 5);
+    assert_int_equal(number(&doc, "writes", "count"), 2);
+    assert_int_equal(number(&doc, "writes", "bytes"), 107);
     assert_int_equal(number(&doc, "counters", "proposed"), 4);
     assert_int_equal(number(&doc, "refusals", "no_type"), 3);
     assert_int_equal(number(&doc, "refusals", "unreadable"), 2);

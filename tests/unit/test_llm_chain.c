@@ -1,4 +1,4 @@
-/* LLM_CHAIN: CONTRACTS, sections 7 and 8. */
+/* LLM_CHAIN. */
 
 #include "llm/chain.h"
 

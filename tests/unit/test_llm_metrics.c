@@ -1,4 +1,4 @@
-/* The message that tells what a question came to: CONTRACTS, section 7. */
+/* The message that tells what a question came to. */
 
 #include "llm/metrics.h"
 

@@ -1,4 +1,4 @@
-/* CONTRACTS, section 7: the one object in a model's text, and refusals. */
+/* The one object in a model's text, and refusals. */
 
 #include "llm/reply.h"
 

@@ -1,3 +1,4 @@
+#include "base/buf.h"
 #include "base/json_read.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -8,6 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -121,6 +123,49 @@ static void test_levels(void **state)
     log_to(-1);
     log_fields(LOG_ERROR, "nowhere", NULL, 0);
     assert_string_equal(logged(pipe_in), "");
+}
+
+/* Behind its priority where JOURNAL_STREAM names this very descriptor, which others inherit. */
+static void test_journal(void **state)
+{
+    static const struct {
+        const char *format; /* D and I: device and inode */
+        bool is_journal;
+    } cases[] = {
+        {"D:I", true},  {"D:I ", false}, {" D:I", false}, {"D:", false},
+        {":I", false},  {"DI", false},   {"", false},     {":", false},
+        {"I:D", false}, {"D:I1", false}, {"1:I", false},  {"D:I:", false},
+    };
+    static const char *const priorities[] = {"<7>{", "<6>{", "<4>{", "<3>{"};
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(fstat(pipe_out, &st), 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[128];
+        struct buf b;
+        buf_init(&b, text, sizeof(text));
+        for (const char *c = cases[i].format; *c != '\0'; c++) {
+            if (*c == 'D')
+                buf_int(&b, (int64_t)st.st_dev);
+            else if (*c == 'I')
+                buf_int(&b, (int64_t)st.st_ino);
+            else
+                buf_char(&b, *c);
+        }
+        assert_int_equal(setenv("JOURNAL_STREAM", buf_text(&b), 1), 0);
+        log_init(LOG_DEBUG, LOG_JSON);
+        assert_true(log_is_journal(pipe_out) == cases[i].is_journal);
+        assert_false(log_is_journal(-1));
+        for (int level = LOG_DEBUG; level <= LOG_ERROR; level++) {
+            log_fields((enum log_level)level, "line", NULL, 0);
+            const char *begin = cases[i].is_journal ? priorities[level] : "{\"ti";
+            assert_memory_equal(logged(pipe_in), begin, 4);
+        }
+    }
+    assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+    log_init(LOG_DEBUG, LOG_JSON);
+    assert_false(log_is_journal(pipe_out));
 }
 
 static void test_text(void **state)
@@ -307,6 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_fields, setup, teardown),
         cmocka_unit_test_setup_teardown(test_levels, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(test_text, setup, teardown),
         cmocka_unit_test_setup_teardown(test_auto, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_fields, setup, teardown),

@@ -15,6 +15,7 @@
 /* ---- A clock that moves only while poll(2) waits for it ---- */
 
 static struct now virtual;
+static int64_t step_ms; /* the wall clock is set by so much in the next wait */
 static int last_timeout, polls, poll_error;
 
 struct now clock_now(void)
@@ -35,8 +36,11 @@ int poll(struct pollfd *fds, nfds_t n, int timeout)
     }
     assert_true(timeout >= 0);
     int ready = ppoll(fds, n, &none, NULL);
-    if (ready == 0)
+    if (ready == 0) {
         virtual.boot_ms += timeout;
+        virtual.wall_ms += timeout + step_ms;
+        step_ms = 0;
+    }
     return ready;
 }
 
@@ -267,6 +271,50 @@ static void drain(struct watched *w)
     assert_true(read(w->watch.fd, data, sizeof(data)) > 0);
 }
 
+/* It ends the wait, and is told of for this turn alone; what is due waits for its own time. */
+static void test_clock_is_set(void **state)
+{
+    static const struct {
+        int64_t by_ms;
+        int64_t told_ms;
+        int64_t ends_ms; /* boot clock */
+    } cases[] = {
+        {CLOCK_STEP_MS, 0, 101000},
+        {-CLOCK_STEP_MS, 0, 101000},
+        {CLOCK_STEP_MS + 1, CLOCK_STEP_MS + 1, 1000 + LOOP_WAIT_MAX_MS},
+        {-CLOCK_STEP_MS - 1, -CLOCK_STEP_MS - 1, 1000 + LOOP_WAIT_MAX_MS},
+        {INT64_C(1780000000000), INT64_C(1780000000000), 1000 + LOOP_WAIT_MAX_MS},
+        {-86400000, -86400000, 1000 + LOOP_WAIT_MAX_MS},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        virtual = (struct now){.boot_ms = 1000, .wall_ms = 5000};
+        loop_init(&loop);
+        a.timer.set = false;
+        set(&a, 101000);
+        step_ms = cases[i].by_ms;
+        turn(-1, cases[i].told_ms == 0 ? "a" : "");
+        assert_true(loop.step_ms == cases[i].told_ms);
+        assert_true(loop.now.boot_ms == cases[i].ends_ms);
+        if (cases[i].told_ms == 0)
+            continue;
+        turn(-1, "a");
+        assert_true(loop.step_ms == 0 && loop.now.boot_ms == 101000);
+    }
+}
+
+/* A suspend moves both clocks alike. */
+static void test_suspend_is_no_step(void **state)
+{
+    (void)state;
+    virtual.boot_ms += 8 * 3600000;
+    virtual.wall_ms += 8 * 3600000;
+    set(&a, 2000);
+    turn(-1, "a");
+    assert_true(loop.step_ms == 0);
+}
+
 static void test_watches(void **state)
 {
     (void)state;
@@ -442,10 +490,13 @@ static void test_poll_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_deadlines),    TEST(test_earliest_first), TEST(test_set_within),
-        TEST(test_clear_within), TEST(test_timers_full),    TEST(test_suspend),
-        TEST(test_watches),      TEST(test_changes_within), TEST(test_across),
-        TEST(test_hang_up),      TEST(test_watches_full),   TEST(test_run),
+        TEST(test_deadlines),    TEST(test_earliest_first),
+        TEST(test_set_within),   TEST(test_clear_within),
+        TEST(test_timers_full),  TEST(test_suspend),
+        TEST(test_clock_is_set), TEST(test_suspend_is_no_step),
+        TEST(test_watches),      TEST(test_changes_within),
+        TEST(test_across),       TEST(test_hang_up),
+        TEST(test_watches_full), TEST(test_run),
         TEST(test_poll_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

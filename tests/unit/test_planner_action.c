@@ -1,4 +1,4 @@
-/* CONTRACTS, section 5: ids and bodies of actions. */
+/* Ids and bodies of actions. */
 
 #include "base/json_read.h"
 #include "planner/action.h"

@@ -1,4 +1,4 @@
-/* Cooldowns: CONTRACTS, section 9. */
+/* Cooldowns. */
 
 #include "base/log.h"
 #include "planner/cooldown.h"

@@ -1,4 +1,4 @@
-/* Deployments and the faults inside them, in any reading order: CONTRACTS, section 3. */
+/* Deployments and the faults inside them, in any reading order. */
 
 #include "base/log.h"
 #include "planner/deployment.h"
@@ -352,6 +352,16 @@ static void test_a_loaded_hold_is_bounded_when_the_clock_went_back(void **state)
     assert_true(deployment_hold_until(&d, KEY, 1000) == 1000 + DEPLOYMENT_HOLD_MS);
 }
 
+/* What began before the first second of 1970, on a clock that was set back to its hours. */
+static void test_a_hold_survives_1970(void **state)
+{
+    struct now in_1970 = {.boot_ms = T0 + 100000, .wall_ms = 40000};
+    (void)state;
+    started(10);
+    assert_int_equal(reload(in_1970, in_1970), 0);
+    assert_true(deployment_hold_until(&d, KEY, T0 + 100000) == T0 + DEPLOYMENT_HOLD_MS);
+}
+
 static void test_a_completed_window_survives_a_restart(void **state)
 {
     struct now now = {.boot_ms = T0, .wall_ms = AT + 20000};
@@ -391,6 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_hold_survives_a_restart, begin),
         cmocka_unit_test_setup(test_a_loaded_hold_is_bounded_when_the_clock_went_back, begin),
+        cmocka_unit_test_setup(test_a_hold_survives_1970, begin),
         cmocka_unit_test_setup(test_a_completed_window_survives_a_restart, begin),
         cmocka_unit_test_setup(test_what_makes_no_sense_is_not_loaded, begin),
         cmocka_unit_test_setup(test_none_read, begin),

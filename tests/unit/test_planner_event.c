@@ -1,4 +1,4 @@
-/* CONTRACTS, section 3: how an event is read. */
+/* How an event is read. */
 
 #include "base/buf.h"
 #include "planner/event.h"

@@ -1,4 +1,4 @@
-/* CONTRACTS, section 3: what is refused as an event, and what becomes of hostile names. */
+/* What is refused as an event, and what becomes of hostile names. */
 
 #include "base/buf.h"
 #include "planner/event.h"

@@ -1,4 +1,4 @@
-/* CONTRACTS, section 4: the five rules. */
+/* The five rules. */
 
 #include "planner/policy.h"
 

@@ -1,4 +1,4 @@
-/* CONTRACTS, section 4: what is taken as a proposal. */
+/* What is taken as a proposal. */
 
 #include "planner/proposal.h"
 

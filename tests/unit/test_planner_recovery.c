@@ -1,4 +1,4 @@
-/* Recoveries and the faults that they cover, in any reading order: CONTRACTS, section 3. */
+/* Recoveries and the faults that they cover, in any reading order. */
 
 #include "base/hash.h"
 #include "planner/recovery.h"

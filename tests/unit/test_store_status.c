@@ -1,5 +1,6 @@
 #include "store/status.h"
 
+#include "base/file.h"
 #include "scratch.h"
 
 #include <errno.h>
@@ -90,6 +91,33 @@ static void test_round_trip(void **state)
     /* In place: a full disk has no room for another file. */
     assert_int_equal(stat(scratch_path(tree, STATUS), &last), 0);
     assert_int_equal(first.st_ino, last.st_ino);
+}
+
+/* Flash: what is blank and was is not written again. */
+static void test_blocks(void **state)
+{
+    static const struct {
+        size_t n;
+        int64_t written;
+    } cases[] = {
+        {100, STATUS_SIZE}, {100, 4096},    {4096, 4096}, {4097, 8192}, {100, 8192},
+        {100, 4096},        {20000, 20480}, {8, 20480},   {8, 4096},
+    };
+    const struct tree *tree = *state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct file_writes before = file_writes();
+        if (i == 0)
+            scratch_put(tree, STATUS, "");
+        assert_int_equal(status_write(tree, object_of(cases[i].n)), 0);
+        assert_int_equal(file_writes().count - before.count, 1);
+        assert_int_equal(file_writes().bytes - before.bytes, cases[i].written);
+        expect(tree, large);
+    }
+    /* Another file in its place. */
+    scratch_put(tree, STATUS, "{\"a\":");
+    assert_int_equal(status_write(tree, span_of("{}")), 0);
+    expect(tree, "{}");
 }
 
 static void test_what_is_no_status(void **state)
@@ -199,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, make_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(test_blocks, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(test_what_is_no_status, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(test_torn_writes_are_not_seen, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(test_full_disk, make_tree, remove_tree),
