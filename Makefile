@@ -41,7 +41,7 @@ STD := -std=c11
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion \
         -Wvla -Wformat=2 -Werror
 CPPFLAGS := -D_GNU_SOURCE -Isrc -isystem build/vendor -isystem build/vendor/bearssl/inc \
-            -isystem build/vendor/jsmn -isystem build/roots -DPLANNER_VERSION='"$(VERSION)"' \
+            -isystem build/vendor/jsmn -isystem build/roots -isystem build/texts -DPLANNER_VERSION='"$(VERSION)"' \
             -DMUSL_VERSION='"$(call pinned,musl)"' -DBEARSSL_VERSION='"$(call pinned,bearssl)"' \
             -DHIREDIS_VERSION='"$(call pinned,hiredis)"' -DJSMN_VERSION='"$(call pinned,jsmn)"'
 DEPEND = -MMD -MP -MF $(@:.o=.d)
@@ -54,14 +54,16 @@ GEN := -Oz -fPIE -ffunction-sections -fdata-sections -fno-asynchronous-unwind-ta
        -fno-unwind-tables $(TARGET_CFLAGS)
 LIBC := -nostdinc -isystem $(MUSL)/include -isystem $(shell $(CC) -print-file-name=include 2>/dev/null)
 LTO := -flto -flto-partition=none
-CFLAGS := $(GEN) $(LTO) -fstack-protector-strong -fstack-clash-protection $(PREFIX_MAP) $(LIBC)
-LDFLAGS := -nostdlib -static-pie -s -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack,-z,text \
+STACK_GUARD := $(or $(TARGET_STACK_GUARD),-fstack-clash-protection)
+CFLAGS := $(GEN) $(LTO) -fstack-protector-strong $(STACK_GUARD) $(PREFIX_MAP) $(LIBC)
+LDFLAGS := -nostdlib -static-pie -Wl,--gc-sections -Wl,-z,now,-z,noexecstack,-z,text \
            -Wl,-T,toolchain/static-pie.ld -Wl,--no-dynamic-linker,--build-id=none,--fatal-warnings $(TARGET_LDFLAGS)
 
 # A clock that says less than this is not set. Only a .c file of src/ may name BUILD_EPOCH: it
 # changes with every commit, and only the objects of such files are then compiled anew. The tests
-# have one that never changes: 2025-01-01.
-BUILD_EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Makefile))
+# have one that never changes: 2025-01-01. A release's source has no git, but says it in .epoch.
+BUILD_EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell cat .epoch 2>/dev/null || \
+    git log -1 --format=%ct 2>/dev/null || stat -c %Y Makefile))
 TEST_EPOCH := -DBUILD_EPOCH=1735689600LL
 
 # The same sources on the machine's own C library, for the unit tests (gcc) and fuzzing (clang).
@@ -89,12 +91,15 @@ PYTEST := $(wildcard tests/system tests/fault)
 .PHONY: all
 all: $(BIN)
 
-# The C library's allocator is not musl's, which costs 7 KB, but a small one.
-HEAP := toolchain/heap.c
-BIN_PARTS := $(MAIN:%.c=$(OBJ)/%.o) $(SRC:%.c=$(OBJ)/%.o) $(HEAP:%.c=$(OBJ)/%.o) \
-             $(OBJ)/libhiredis.a $(OBJ)/libbearssl.a toolchain/static-pie.ld
-link = $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(MUSL)/lib/rcrt1.o $(MUSL)/lib/crti.o $(filter-out %.ld,$^) -L$(MUSL)/lib \
-       -Wl,--start-group -lc -lgcc -Wl,--end-group $(MUSL)/lib/crtn.o
+# The C library's allocator is not musl's, which costs 7 KB, but a small one, and so are a few other
+# parts of it; what musl leaves to a dynamic linker is done by relro.c.
+LIBC_PARTS := toolchain/heap.c toolchain/libc.c
+RUNTIME := $(LIBC_PARTS) toolchain/relro.c
+BIN_PARTS := $(MAIN:%.c=$(OBJ)/%.o) $(SRC:%.c=$(OBJ)/%.o) $(RUNTIME:%.c=$(OBJ)/%.o) \
+             $(OBJ)/libhiredis.a $(OBJ)/libbearssl.a toolchain/static-pie.ld toolchain/pack
+LINKED = $(OBJ)/$(@F).linked
+link = $(CC) $(CFLAGS) $(LDFLAGS) -o $(LINKED) $(MUSL)/lib/rcrt1.o $(MUSL)/lib/crti.o $(filter %.o %.a,$^) -L$(MUSL)/lib \
+       -Wl,--start-group -lc -lgcc -Wl,--end-group $(MUSL)/lib/crtn.o && toolchain/pack $(LINKED) $@
 
 $(BIN): $(BIN_PARTS)
 	@mkdir -p $(@D)
@@ -106,9 +111,26 @@ GUARD := $(BIN)-heap-guard
 GUARD_WRAPS := malloc calloc realloc aligned_alloc posix_memalign
 
 $(GUARD): private LDFLAGS += $(GUARD_WRAPS:%=-Wl,--wrap=%)
-# What defines or wraps an allocator is left as it is written.
-$(OBJ)/$(HEAP:.c=.o) $(OBJ)/tests/system/heap_guard.o: private CFLAGS += -fno-lto -fno-builtin
+# What defines or wraps functions of the C library is left as it is written.
+$(LIBC_PARTS:%.c=$(OBJ)/%.o) $(OBJ)/tests/system/heap_guard.o: private CFLAGS += -fno-lto -fno-builtin
 $(GUARD): $(OBJ)/tests/system/heap_guard.o $(BIN_PARTS)
+	@echo '  LD   $@'
+	$(Q)$(link)
+
+# The program once more, with a stranger in it: what tests/system/test_confinement.py attacks from.
+STRANGER := $(BIN)-stranger
+
+$(OBJ)/tests/system/stranger.o: private CFLAGS += -fno-lto
+$(STRANGER): $(OBJ)/tests/system/stranger.o $(BIN_PARTS)
+	@echo '  LD   $@'
+	$(Q)$(link)
+
+# The program once more, with clocks that jump: what tests/system/test_clocks.py runs.
+CLOCK := $(BIN)-clock
+
+$(CLOCK): private LDFLAGS += -Wl,--wrap=fstat -Wl,--wrap=fstatat
+$(OBJ)/tests/system/clock.o: private CFLAGS += -fno-lto -fno-builtin
+$(CLOCK): $(OBJ)/tests/system/clock.o $(filter-out $(OBJ)/src/base/clock.o,$(BIN_PARTS))
 	@echo '  LD   $@'
 	$(Q)$(link)
 
@@ -145,7 +167,7 @@ $(FUTURE): $(FUTURE_PARTS) $(filter-out $(epoch_users:%.c=$(OBJ)/%.o),$(BIN_PART
 
 $(MUSL)/.built: build/vendor/.unpacked toolchain/musl build/flags-musl-$(TARGET)
 	@echo '  MUSL $(@D)'
-	+@CC='$(CC)' AR='$(AR)' RANLIB='$(RANLIB)' TRIPLE='$(TRIPLE)' CFLAGS='$(GEN)' \
+	+@CC='$(CC)' AR='$(AR)' RANLIB='$(RANLIB)' TRIPLE='$(TRIPLE)' CFLAGS='$(GEN) $(TARGET_MUSL_CFLAGS)' \
 	    toolchain/musl $(@D)
 	@touch $@
 
@@ -163,6 +185,22 @@ $(ROOTS): toolchain/roots toolchain/roots.list build/epoch $(wildcard $(CA_CERTI
 
 $(OBJ)/src/net/roots.o build/unit/src/net/roots.o build/fuzz/obj/src/net/roots.o: $(ROOTS)
 lint-gcc lint-clang lint-tidy: $(ROOTS)
+
+# --- The long texts that are built in: what `service` prints, and more ------------------------------
+
+TEXTS := build/texts/texts.h
+
+$(TEXTS): toolchain/texts toolchain/texts.list $(shell /usr/bin/python3 -B toolchain/texts --files toolchain/texts.list 2>/dev/null)
+	@mkdir -p $(@D)
+	@toolchain/texts toolchain/texts.list $@
+
+# What `version --licenses` prints: the notices of what is fetched, from the fetched sources.
+build/texts/licenses: toolchain/licenses build/vendor/.unpacked
+	@mkdir -p $(@D)
+	@toolchain/licenses notices >$@
+
+$(OBJ)/src/cmd/text.o build/unit/src/cmd/text.o build/fuzz/obj/src/cmd/text.o: $(TEXTS)
+lint-gcc lint-clang lint-tidy: $(TEXTS)
 
 # --- Third-party libraries, one set a flavour -----------------------------------------------------
 
@@ -195,7 +233,7 @@ endef
 build/flags-$(TARGET): FORCE
 	$(call keep,$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(HOT))
 build/flags-musl-$(TARGET): FORCE
-	$(call keep,$(CC) $(GEN))
+	$(call keep,$(CC) $(GEN)$(TARGET_MUSL_CFLAGS:%= %))
 build/flags-unit: FORCE
 	$(call keep,$(STD) $(WARN) $(CPPFLAGS) $(UNIT_CFLAGS) $(LIB_CFLAGS))
 build/flags-fuzz: FORCE
@@ -262,7 +300,7 @@ fuzz:
 
 # --- Everything, for who has nothing installed yet ------------------------------------------------
 
-.PHONY: run test test-llm check bench
+.PHONY: run test test-llm test-boot check bench
 run:
 	@toolchain/packages build
 	@$(MAKE) --no-print-directory all
@@ -270,7 +308,7 @@ run:
 
 test:
 	@toolchain/packages build test
-	@$(MAKE) --no-print-directory all $(GUARD) $(FUTURE) unit-programs fuzz-targets
+	@$(MAKE) --no-print-directory all $(GUARD) $(FUTURE) $(STRANGER) $(CLOCK) unit-programs fuzz-targets
 	@$(MAKE) --no-print-directory suites
 
 # Where the model's packages cannot be installed, it says so, and the program's exit code is 77.
@@ -278,6 +316,12 @@ test-llm:
 	@toolchain/packages build llm
 	@$(MAKE) --no-print-directory all
 	@PLANNER_AGENT=$(CURDIR)/$(BIN) $(PYTHON) tests/llm/run
+
+# Needs root. Where no system can be booted, it says so, and the program's exit code is 77.
+test-boot:
+	@toolchain/packages build boot
+	@$(MAKE) --no-print-directory all
+	@PLANNER_AGENT=$(CURDIR)/$(BIN) $(PYTHON) tests/boot/run
 
 check:
 	@toolchain/packages build check
@@ -301,24 +345,63 @@ suites:
 	done; \
 	exit $$failed
 
-system: $(BIN) $(GUARD) $(FUTURE)
+system: $(BIN) $(GUARD) $(FUTURE) $(STRANGER) $(CLOCK)
 ifeq ($(PYTEST),)
 	@echo 'system tests: none yet'
 else
 	@PLANNER_AGENT=$(CURDIR)/$(BIN) $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST)
 endif
 
+# --- Every target: build/TARGET/planner-agent, this machine's own too -------------------------------
+
+each = @for target in $(1); do $(MAKE) --no-print-directory TARGET=$$target $(2) || exit 1; done
+
+.PHONY: cross test-cross repro
+cross:
+	@toolchain/packages build cross
+	$(call each,$(targets),all lint-binary)
+	@mkdir -p build/$(machine)
+	@ln -f build/planner-agent build/$(machine)/planner-agent
+
+# The foreign ones under qemu, and a table at the end.
+test-cross: cross
+	@toolchain/packages test
+	@PYTHON='$(PYTHON)' toolchain/test-cross $(foreach t,$(filter-out $(machine),$(targets)),'$t=$(call emulator,$t)')
+emulator = $(shell sed -n 's/^EMULATOR := //p' toolchain/targets/$(1).mk)
+
+# These targets once more, from a copy of the source, elsewhere and otherwise: the same bytes?
+REPRO_TARGETS ?= $(targets)
+repro:
+	@toolchain/packages build cross
+	$(call each,$(REPRO_TARGETS),all)
+	@toolchain/repro $(BUILD_EPOCH) $(foreach t,$(REPRO_TARGETS),$t=build/$(if $(filter $t,$(machine)),,$t/)planner-agent)
+
+# --- A release -------------------------------------------------------------------------------------
+
+# Each target, and the binary that make has for it.
+binaries := $(foreach t,$(targets),$t=build/$(if $(filter $t,$(machine)),,$t/)planner-agent)
+
+.PHONY: dist dist-check
+dist:
+	@$(MAKE) --no-print-directory cross
+	@toolchain/dist $(VERSION) $(BUILD_EPOCH) $(binaries)
+
+# From the release's source, elsewhere and with no network, come the same binary and the same release.
+dist-check:
+	@toolchain/packages build dist
+	@toolchain/dist-check $(VERSION) $(CURDIR)/$(BIN)
+
 # --- Static analysis and layout -------------------------------------------------------------------
 
 C_FILES := $(wildcard src/*.[ch] src/*/*.[ch] toolchain/*.[ch] tests/*/*.[ch])
-LINTED := $(MAIN) $(SRC) $(HEAP)
+LINTED := $(MAIN) $(SRC) $(RUNTIME)
 # Scripts are known by their first line, whatever their name.
 scripts = $(shell find vendor toolchain tests .ci -path vendor/cache -prune -o -type f -exec \
     awk 'FNR == 1 { if (/^\#!.*[\/ ]$(1)( |$$)/) print FILENAME; nextfile }' {} + 2>/dev/null)
 LINT := $(STD) $(WARN) $(CPPFLAGS) $(TEST_EPOCH)
 
-.PHONY: lint lint-format lint-gcc lint-clang lint-cppcheck lint-tidy lint-shell lint-python lint-layers
-lint: lint-format lint-gcc lint-clang lint-cppcheck lint-tidy lint-shell lint-python lint-layers
+.PHONY: lint lint-format lint-gcc lint-clang lint-cppcheck lint-tidy lint-shell lint-python lint-layers lint-binary
+lint: lint-format lint-gcc lint-clang lint-cppcheck lint-tidy lint-shell lint-python lint-layers lint-binary
 
 lint-format:
 	@clang-format --dry-run -Werror $(C_FILES)
@@ -331,7 +414,7 @@ lint-gcc lint-clang: lint-%: build/vendor/.unpacked
 # Two of its checks take every pointer to a variable that is to be filled for a use of it.
 lint-cppcheck:
 	@cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr \
-	    --suppress=legacyUninitvar --suppress=ctuuninitvar --error-exitcode=1 -Isrc $(filter -D%,$(CPPFLAGS)) $(TEST_EPOCH) $(LINTED)
+	    --suppress=legacyUninitvar --suppress=ctuuninitvar --error-exitcode=1 -Isrc -D__$(shell uname -m)__ $(filter -D%,$(CPPFLAGS)) $(TEST_EPOCH) $(LINTED)
 	@echo 'cppcheck: $(words $(LINTED)) files'
 
 # Whatever clang-tidy says is an error, but for its count of what it does not say.
@@ -352,6 +435,9 @@ lint-python:
 lint-layers: $(BIN)
 	@/usr/bin/python3 -B toolchain/check-layers $(OBJ) $(LINT)
 
+lint-binary: $(BIN)
+	@toolchain/check-binary $(BIN) $(OBJ)/planner-agent.linked $(TARGET) $(BYTES_MAX)
+
 # --- Housekeeping ---------------------------------------------------------------------------------
 
 .PHONY: clean distclean help
@@ -366,9 +452,13 @@ help:
 	@echo 'make run         all of it on a fresh Debian machine: install, build, a demonstration'
 	@echo 'make test        unit tests, fuzz corpora, system and fault tests'
 	@echo 'make test-llm    events through the whole planner with a small real model'
+	@echo 'make test-boot   as a service of a small Debian that boots in a container'
 	@echo 'make check       formatting, static analysis, layout'
 	@echo 'make fuzz        each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make bench       sizes and speed, as a table'
+	@echo 'make cross       all targets; make test-cross: the foreign ones under qemu'
+	@echo 'make repro       builds REPRO_TARGETS again elsewhere: the same bytes?'
+	@echo 'make dist        a release in build/dist/; make dist-check builds its source offline'
 	@echo 'make clean       removes build/; make distclean also the fetched archives'
 
 -include $(patsubst %.c,$(OBJ)/%.d,$(LINTED)) \

@@ -6,6 +6,7 @@
 
 /* Its words for errors: net/redis_adapter has its own. */
 #define snprintf(out, size, ...) (*(out) = '\0', 0)
+#define strerror_r(error, out, size) (*(out) = '\0', 0)
 
 /* The numbers of RESP3, which net/resp lets nobody send: no text is one. */
 #define strtod(text, end) (*(end) = NULL, 0.0)

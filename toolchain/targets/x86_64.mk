@@ -1,5 +1,7 @@
 # x86-64, the level every such machine has.
 TRIPLE := x86_64-linux-gnu
-TARGET_CFLAGS := -fcf-protection=none -malign-data=abi
-# Relative relocations packed: a static PIE then costs next to nothing in the file.
-TARGET_LDFLAGS := -Wl,-z,pack-relative-relocs
+# Comparisons for a switch take 1 KB less than tables here, and no more time.
+TARGET_CFLAGS := -fcf-protection=none -malign-data=abi -fno-jump-tables
+TARGET_LDFLAGS :=
+BYTES_MAX := 409600
+EMULATOR := qemu-x86_64-static
