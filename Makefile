@@ -349,7 +349,7 @@ system: $(BIN) $(GUARD) $(FUTURE) $(STRANGER) $(CLOCK)
 ifeq ($(PYTEST),)
 	@echo 'system tests: none yet'
 else
-	@PLANNER_AGENT=$(CURDIR)/$(BIN) $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST)
+	@PLANNER_AGENT=$(CURDIR)/$(BIN) $(PYTHON) -m pytest -q -p no:cacheprovider -n 2 --dist loadfile $(PYTEST)
 endif
 
 # --- Every target: build/TARGET/planner-agent, this machine's own too -------------------------------

@@ -156,7 +156,7 @@ def test_systemd_analyze_security(unit):
 def test_systemd_unit_says_what_was_agreed(text):
     unit = text("systemd")
     for line in ("Type=notify", "NotifyAccess=main", "WatchdogSec=5min", "Restart=on-failure",
-                 "RestartPreventExitStatus=64 78", "LoadCredential=ANTHROPIC_API_KEY", "MemoryMax=32M", "TasksMax=8",
+                 "RestartPreventExitStatus=64 78", "LoadCredential=ANTHROPIC_API_KEY", "MemoryMax=64M", "TasksMax=8",
                  "NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet="):
         assert f"\n{line}\n" in unit, line
     # The planner reads the env-file itself: a reload would not see what the environment says.
