@@ -41,9 +41,9 @@ static struct now offset_at(int64_t real_ms)
 
     text[n > 0 ? n : 0] = '\0';
     for (bool first = true; n > 0 && *at != '\0'; first = false) {
-        int64_t from_ms = strtoll(at, &at, 10);
-        int64_t wall_ms = strtoll(at, &at, 10);
-        int64_t boot_ms = strtoll(at, &at, 10);
+        int64_t from_ms = strtol(at, &at, 10);
+        int64_t wall_ms = strtol(at, &at, 10);
+        int64_t boot_ms = strtol(at, &at, 10);
         if (*at != '\n')
             abort();
         at++;
