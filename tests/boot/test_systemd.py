@@ -225,11 +225,11 @@ def test_limits(service, capsys):
     service.start()
     service.tree.event(service="web")
     service.wait_proposed("web")
-    assert service.show("MemoryMax", "TasksMax") == ["33554432", "8"]
+    assert service.show("MemoryMax", "TasksMax") == ["67108864", "8"]
     machine = service.machine
     group = f"/sys/fs/cgroup{service.show('ControlGroup')}"
     if machine.path(f"{group}/memory.max").exists():
-        assert machine.run("cat", f"{group}/memory.max").out == "33554432\n"
+        assert machine.run("cat", f"{group}/memory.max").out == "67108864\n"
     status = machine.run("cat", f"/proc/{service.pid}/status").out
     resident = int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.M)[1])
     said = machine.run("systemd-analyze", "security", "planner-agent", "--no-pager").out
