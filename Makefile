@@ -436,7 +436,7 @@ lint-layers: $(BIN)
 	@/usr/bin/python3 -B toolchain/check-layers $(OBJ) $(LINT)
 
 lint-binary: $(BIN)
-	@toolchain/check-binary $(BIN) $(OBJ)/planner-agent.linked $(TARGET) $(BYTES_MAX)
+	@toolchain/check-binary $(BIN) $(OBJ)/planner-agent.linked $(TARGET) $(BYTES_MAX) $(or $(BYTES_WANTED),$(BYTES_MAX))
 
 # --- Housekeeping ---------------------------------------------------------------------------------
 

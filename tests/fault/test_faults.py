@@ -25,12 +25,12 @@ CALL = re.compile(r"\d+ +([a-z][a-z0-9_]*)\(")
 # Not worth a run: the start and the end of the process itself.
 NO_FAULT = {"execve", "exit_group", "exit", "arch_prctl", "set_tid_address"}
 # Which errors a call can give; calls that give neither on a file are only killed at.
-EIO = {"read", "pread64", "readv", "write", "pwrite64", "writev", "fsync", "fdatasync", "open", "openat",
+EIO = {"read", "pread64", "readv", "write", "pwrite64", "writev", "pwritev", "fsync", "fdatasync", "open", "openat",
        "openat2", "close", "stat", "lstat", "fstat", "newfstatat", "statx", "getdents", "getdents64", "rename",
        "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "mkdir", "mkdirat", "ftruncate",
        "fchmod", "fchmodat", "chmod", "fchown", "fchownat", "chown", "utimensat", "lseek", "flock", "readlink",
        "readlinkat", "fallocate", "access", "faccessat", "faccessat2"}
-ENOSPC = {"write", "pwrite64", "writev", "fsync", "fdatasync", "open", "openat", "openat2", "link", "linkat",
+ENOSPC = {"write", "pwrite64", "writev", "pwritev", "fsync", "fdatasync", "open", "openat", "openat2", "link", "linkat",
           "rename", "renameat", "renameat2", "mkdir", "mkdirat", "ftruncate", "fallocate", "close",
           "inotify_add_watch"}
 
@@ -348,5 +348,5 @@ def test_the_trace_covers_what_it_should(name):
     """Were it empty, or not of our binary, every case above would be missing and nobody told."""
     calls = [call for call, _ in record(name)]
     assert len(calls) > 15 and {"openat", "close"} <= set(calls)
-    assert {"fsync", "fdatasync"} & set(calls) and {"write", "writev", "pwrite64"} & set(calls)
+    assert {"fsync", "fdatasync"} & set(calls) and {"write", "writev", "pwrite64", "pwritev"} & set(calls)
     assert {"link", "linkat", "rename", "renameat", "renameat2"} & set(calls)

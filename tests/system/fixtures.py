@@ -23,7 +23,7 @@ def program(tmp_path_factory):
         pytest.exit(f"no {binary()}: make", returncode=2)
     directory = tmp_path_factory.mktemp("bin")
     base = tmp_path_factory.getbasetemp()
-    for path in (directory, base, *(one for one in base.parents if one.name.startswith("pytest-of-"))):
+    for path in (directory, base, *(one for one in base.parents if one.name.startswith(("pytest-", "planner-agent-")))):
         path.chmod(0o755)
     copy = directory / "planner-agent"
     shutil.copy(binary(), copy)

@@ -37,7 +37,7 @@ class Trace:
         """Each write's bytes and file."""
         found = []
         for line in self.lines(since):
-            call = re.search(r" (?:write|pwrite64)\(\d+<([^>]*)>.* = (\d+)$", line)
+            call = re.search(r" (?:write|pwrite64|pwritev)\(\d+<([^>]*)>.* = (\d+)$", line)
             if call:
                 found.append((call.group(1).removeprefix(self.root + "/"), int(call.group(2))))
         return found

@@ -68,15 +68,15 @@ def test_the_loop_turns_while_nobody_answers(agent, mocks, network):
 
 
 UNREACHABLE = {
-    "no route": (f"http://{FAR}:8080", f"{FAR} port 8080", "Network unreachable"),
-    "no route, IPv6": (f"http://[{FAR6}]:8080", f"{FAR6} port 8080", "Network unreachable"),
-    "no route, TLS": (f"https://{FAR}", f"{FAR} port 443", "Network unreachable"),
-    "said to be unreachable": ("http://203.0.113.1", "203.0.113.1 port 80", "Host is unreachable"),
+    "no route": (f"http://{FAR}:8080", f"{FAR} port 8080", "Network is unreachable"),
+    "no route, IPv6": (f"http://[{FAR6}]:8080", f"{FAR6} port 8080", "Network is unreachable"),
+    "no route, TLS": (f"https://{FAR}", f"{FAR} port 443", "Network is unreachable"),
+    "said to be unreachable": ("http://203.0.113.1", "203.0.113.1 port 80", "No route to host"),
     "prohibited": ("http://203.0.113.2", "203.0.113.2 port 80", "Permission denied"),
     "a route that drops": ("http://203.0.113.3", "203.0.113.3 port 80", "Invalid argument"),
     "refused": ("http://127.0.0.1:9", "127.0.0.1 port 9", "Connection refused"),
     "refused, IPv6": ("https://[::1]:9", "::1 port 9", "Connection refused"),
-    "broadcast": ("http://192.0.2.255:80", "192.0.2.255 port 80", "Network unreachable|Permission denied"),
+    "broadcast": ("http://192.0.2.255:80", "192.0.2.255 port 80", "Network is unreachable|Permission denied"),
 }
 
 
@@ -161,7 +161,7 @@ def test_where_all_addresses_swallow(agent, mocks, network):
 def test_where_all_addresses_refuse(agent, network):
     network.hosts(*(("model.lan", one) for one in ("127.0.0.1", "::1", FAR6)))
     error = failed(agent, "http://model.lan:9", prefix=network.prefix)
-    assert re.fullmatch("connecting to (127.0.0.1|::1|2001:db8:1::1) port 9: (Connection refused|Network unreachable)", error)
+    assert re.fullmatch("connecting to (127.0.0.1|::1|2001:db8:1::1) port 9: (Connection refused|Network is unreachable)", error)
 
 
 def test_what_worked_may_break_and_the_other_is_found(agent, mocks, network):

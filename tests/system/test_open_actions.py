@@ -164,7 +164,7 @@ def test_an_action_that_appears_while_the_chain_thinks_is_seen_before_the_file_i
 
 def claim(agent, tree, action_id=ID):
     """What a killed approve leaves after its claim: a real one, killed as it writes the new file."""
-    calls = "write,pwrite64,writev"
+    calls = "write,pwrite64,writev,pwritev"
     done = agent.cmd("approve", action_id, rc=-9, err="", prefix=[
         "strace", "-f", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={calls}:signal=KILL:when=1"])
     assert tree.actions() == {} and tree.actions("approved") == {}, done

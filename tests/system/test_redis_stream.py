@@ -306,7 +306,7 @@ def test_a_full_stream_does_not_starve_the_other(agent, redis, mock):
     one.wait_read(daemon)
     two.wait_read(daemon)
     one.fill(names(2000))
-    wait_for("many of it", lambda: one.held() >= 300)
+    wait_for("many of it", lambda: one.held() >= 200)
     two.add(service="urgent", severity="critical")
     wait_for("the other", lambda: "container-restart-solaria-urgent" in agent.tree.actions())
     assert one.held() > 0, "it was not full any more"

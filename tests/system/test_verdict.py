@@ -302,8 +302,8 @@ def test_no_permission_in_the_target_puts_the_claim_back(user_agent, tree):
 def test_a_full_disk_while_moving_on_loses_nothing(agent, tree, pending, command):
     content = pending.read_bytes()
     agent.cmd(command, ID, rc=(1, 75), err=".", prefix=[
-        "strace", "-f", "-o", "/dev/null", "-e", "trace=write,pwrite64,writev",
-        "-e", "inject=write,pwrite64,writev:error=ENOSPC:when=1"], raw=True)
+        "strace", "-f", "-o", "/dev/null", "-e", "trace=write,pwrite64,writev,pwritev",
+        "-e", "inject=write,pwrite64,writev,pwritev:error=ENOSPC:when=1"], raw=True)
     assert pending.read_bytes() == content
     nowhere_else(tree, "pending")
 
