@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -267,6 +270,21 @@ int look_up_service(struct service *found, const char *name, int protocol, int s
     found->protocol = IPPROTO_TCP;
     found->socket_type = (unsigned char)socket_type;
     return 1;
+}
+
+/* musl asks by a socket of this machine, which the confined planner may not make. */
+unsigned if_nametoindex(const char *name)
+{
+    struct ifreq request = {0};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return 0;
+    for (size_t i = 0; i < sizeof(request.ifr_name) - 1 && name[i] != '\0'; i++)
+        request.ifr_name[i] = name[i];
+    int result = ioctl(fd, SIOCGIFINDEX, &request);
+    (void)close(fd);
+    return result == 0 ? (unsigned)request.ifr_ifindex : 0;
 }
 
 /* Only how long it would be is asked. */

@@ -339,7 +339,8 @@ void confine_enter(const struct daemon *d)
     int abi = restrict_access(d);
     int error = abi < 0 ? errno : 0;
     confine.abi = abi < 0 ? 0 : abi;
-    confine.filter = confine_filter_set() == 0;
+    const struct url *redis = bus_server();
+    confine.filter = confine_filter_set(redis != NULL && redis->kind == URL_UNIX) == 0;
     tell(confine.filter || error != 0 ? error : errno);
 }
 

@@ -69,12 +69,13 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "AT_ARGUMENT");
 
 /* ---- What is allowed ---- */
 
-/* Only with these arguments. IS: this value; AMONG: one of the bits of the set, by its number;
- * WITHOUT: none of these bits. Checks of one call stand together, and all must hold. */
+/* Only with these arguments. IS: this value; EITHER: its lower or its upper half; AMONG: one of the
+ * bits of the set, by its number; WITHOUT: none of these bits. Checks of one call stand together,
+ * and all must hold. */
 static const struct check {
     uint16_t call;
     uint8_t argument;
-    enum { IS, AMONG, WITHOUT } kind;
+    enum { IS, EITHER, AMONG, WITHOUT } kind;
     uint32_t value;
 } checks[] = {
 #define BIT(n) (UINT32_C(1) << (n))
@@ -86,11 +87,12 @@ static const struct check {
 #endif
     {SYS_sendto, 3, WITHOUT, FAST_OPEN},
     {SYS_sendmsg, 2, WITHOUT, FAST_OPEN},
-    {SYS_socket, 0, AMONG, BIT(AF_UNIX) | BIT(AF_INET) | BIT(AF_INET6)},
+    {SYS_socket, 0, AMONG, BIT(AF_INET) | BIT(AF_INET6)},
     {SYS_socket, 1, WITHOUT, ~(uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC | SOCK_STREAM | SOCK_DGRAM)},
     {SYS_socket, 2, AMONG, BIT(0) | BIT(6) | BIT(17)}, /* TCP, UDP; others Landlock does not see */
     {SYS_fchmod, 1, WITHOUT, ~UINT32_C(0777)},
-    {SYS_ioctl, 1, IS, TIOCGWINSZ}, /* isatty(3) */
+    {SYS_ioctl, 1, EITHER,
+     TIOCGWINSZ | (uint32_t)SIOCGIFINDEX << 16}, /* isatty(3), if_nametoindex(3) */
     {SYS_kill, 1, AMONG, BIT(0) | BIT(SIGKILL)},
     {SYS_prctl, 0, IS, PR_SET_PDEATHSIG},
 };
@@ -207,12 +209,20 @@ static void put(struct filter *f, uint16_t code, uint32_t k, size_t jump_true, s
     f->code[f->n++] = (struct instruction){code, (uint8_t)jump_true, (uint8_t)jump_false, k};
 }
 
-static void put_check(struct filter *f, const struct check *c)
+static void put_check(struct filter *f, const struct check *c, bool local)
 {
+    uint32_t set = c->value;
+
+    if (local && c->call == SYS_socket && c->argument == 0)
+        set |= BIT(AF_UNIX);
     put(f, LOAD_WORD, AT_ARGUMENT(c->argument), 0, 0);
     switch (c->kind) {
     case IS:
         put(f, JUMP_EQUAL, c->value, 1, 0);
+        break;
+    case EITHER:
+        put(f, JUMP_EQUAL, c->value & 0xffff, 2, 0);
+        put(f, JUMP_EQUAL, c->value >> 16, 1, 0);
         break;
     case WITHOUT:
         put(f, JUMP_BITS, c->value, 0, 1);
@@ -222,13 +232,13 @@ static void put_check(struct filter *f, const struct check *c)
         put(f, COPY_TO_X, 0, 0, 0);
         put(f, LOAD_NUMBER, 1, 0, 0);
         put(f, SHIFT_BY_X, 0, 0, 0);
-        put(f, JUMP_BITS, c->value, 1, 0);
+        put(f, JUMP_BITS, set, 1, 0);
         break;
     }
     put(f, RETURN, FAIL(EPERM), 0, 0);
 }
 
-static void build(struct filter *f)
+static void build(struct filter *f, bool local)
 {
     f->n = 0;
     put(f, LOAD_WORD, AT_ARCHITECTURE, 0, 0);
@@ -244,7 +254,7 @@ static void build(struct filter *f)
         unsigned jump = f->n;
         put(f, JUMP_EQUAL, call, 0, 0);
         while (i < COUNT(checks) && checks[i].call == call)
-            put_check(f, &checks[i++]);
+            put_check(f, &checks[i++], local);
         put(f, RETURN, ALLOW, 0, 0);
         f->code[jump].jump_false = (uint8_t)(f->n - jump - 1);
     }
@@ -260,11 +270,11 @@ bool confine_filter_exists(void)
     return prctl(PR_SET_SECCOMP, MODE_FILTER, NULL) != 0 && errno == EFAULT;
 }
 
-int confine_filter_set(void)
+int confine_filter_set(bool local)
 {
     struct filter f;
 
-    build(&f);
+    build(&f, local);
     const struct program program = {(unsigned short)f.n, f.code};
     return prctl(PR_SET_SECCOMP, MODE_FILTER, &program);
 }

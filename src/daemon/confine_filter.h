@@ -9,7 +9,8 @@
 
 /* Does the kernel have it? */
 bool confine_filter_exists(void);
-/* For good, and for all children; no_new_privs is set. 0, or -1 with errno. */
-int confine_filter_set(void);
+/* For good, and for all children; no_new_privs is set. local: sockets of this machine may be made,
+ * which Landlock does not see: what listens at one may do more than we. 0, or -1 with errno. */
+int confine_filter_set(bool local);
 
 #endif

@@ -354,9 +354,14 @@ static unsigned free_slots(void *ctx)
 {
     const struct daemon *d = ctx;
 
-    /* Entries wait as well in Redis as here, at no cost of memory; and files are read again when
-     * half of it is free, which must not be taken from them. */
-    return queue_room(&d->planner.queue, true);
+    unsigned room = queue_room(&d->planner.queue, d->no_slot);
+    unsigned half = QUEUE_DURABLE_MAX / 2, count = d->planner.queue.count;
+
+    /* Entries wait as well in Redis as here, at no cost of memory. Where files wait, which are read
+     * again when half of it is free, that is not taken from them. */
+    if (count >= half)
+        return 0;
+    return room < half - count ? room : half - count;
 }
 
 const struct redis_stream_ops glue_stream_ops = {

@@ -346,7 +346,8 @@ void saving_look(struct daemon *d)
     bool changed = bus_changed();
     if (changed || d->faults.changed)
         saving_status(d);
-    if (d->cooldowns_changed || d->planner.seen.changed || bus_state_changed() || files_changed())
+    if (d->cooldowns_changed || d->planner.deployments.changed || d->planner.seen.changed ||
+        bus_state_changed() || files_changed())
         arm(d, &d->save_timer, STATE_SAVE_LAZY_MS);
     /* Forgotten, it would be begun at its end once more, whatever has come since. */
     if (bus_state_found())

@@ -111,7 +111,7 @@ static enum planner_took merge(struct planner *p, struct work *work, struct newc
         return join(p, work, new);
     while (!lead(p, work, new))
         if (!make_room(p, new, work, now))
-            return no_slot(p, new);
+            return handles_empty(&new->refs) ? join(p, work, new) : no_slot(p, new);
     return keep(p, work, new, true);
 }
 

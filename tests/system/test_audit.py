@@ -125,7 +125,9 @@ def test_what_is_missing_is_written_at_the_next_start(agent, tree, place):
 
 def test_a_daemon_writes_it_before_its_first_heartbeat(agent, tree):
     audit, content = owed(agent, tree)
+    before = tree.heartbeat.stat().st_mtime_ns
     agent.start()
+    wait_for("a heartbeat", lambda: tree.heartbeat.stat().st_mtime_ns > before)
     assert audit.read_bytes() == content
 
 

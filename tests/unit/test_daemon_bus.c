@@ -805,32 +805,40 @@ static void test_entry(void **state)
 static void test_free_slots(void **state)
 {
     /* What surely finds a place when every event is as large as can be. */
-    const unsigned half = EVENT_BLOCKS_DURABLE_MAX / 2;
+    const unsigned all = EVENT_BLOCKS_DURABLE_MAX, half = all / 2;
     const struct {
         uint32_t used;
         uint16_t blocks;
+        bool no_slot;
         unsigned free;
     } cases[] = {
-        {0, 0, half / EVENT_PACK_BLOCKS},
-        {QUEUE_DURABLE_MAX / 2 - 1, 0, 1},
-        {QUEUE_DURABLE_MAX / 2, 0, 0},
-        {QUEUE_DURABLE_MAX, 0, 0},
-        {QUEUE_MAX, 0, 0},
-        {1, half - 2 * EVENT_PACK_BLOCKS, 2},
-        {1, half - EVENT_PACK_BLOCKS, 1},
-        {1, half - EVENT_PACK_BLOCKS + 1, 0},
-        {1, half, 0},
-        {1, EVENT_BLOCKS_MAX, 0},
+        {0, 0, false, all / EVENT_PACK_BLOCKS},
+        {QUEUE_DURABLE_MAX / 2 - 1, 0, false, 1},
+        {QUEUE_DURABLE_MAX / 2, 0, false, 0},
+        {QUEUE_DURABLE_MAX, 0, false, 0},
+        {QUEUE_MAX, 0, false, 0},
+        {1, all - 2 * EVENT_PACK_BLOCKS, false, 2},
+        {1, all - EVENT_PACK_BLOCKS, false, 1},
+        {1, all - EVENT_PACK_BLOCKS + 1, false, 0},
+        {1, EVENT_BLOCKS_MAX, false, 0},
+        {0, 0, true, half / EVENT_PACK_BLOCKS},
+        {QUEUE_DURABLE_MAX / 2 - 1, 0, true, 1},
+        {QUEUE_DURABLE_MAX / 2, 0, true, 0},
+        {1, half - EVENT_PACK_BLOCKS, true, 1},
+        {1, half - EVENT_PACK_BLOCKS + 1, true, 0},
+        {1, half, true, 0},
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         d.planner.queue.count = cases[i].used;
         d.planner.queue.events.taken = cases[i].blocks;
+        d.no_slot = cases[i].no_slot;
         assert_int_equal(glue_stream_ops.free_slots(&d), cases[i].free);
     }
     d.planner.queue.count = 0;
     d.planner.queue.events.taken = 0;
+    d.no_slot = false;
 }
 
 /* Each source hears of its own, by the whole handle. */

@@ -24,6 +24,7 @@ long ours_strtol(const char *text, char **end, int base);
 int ours_faccessat(int dir, const char *path, int mode, int flags);
 char *ours_strsignal(int number);
 char *ours_strerror(int number);
+unsigned ours_if_nametoindex(const char *name);
 size_t ours_mbstowcs(wchar_t *out, const char *text, size_t n);
 
 #define memmem ours_memmem
@@ -36,6 +37,7 @@ size_t ours_mbstowcs(wchar_t *out, const char *text, size_t n);
 #define strsignal ours_strsignal
 #define strerror ours_strerror
 #define mbstowcs ours_mbstowcs
+#define if_nametoindex ours_if_nametoindex
 #include "../../toolchain/libc.c"
 #undef memmem
 #undef strstr
@@ -47,6 +49,7 @@ size_t ours_mbstowcs(wchar_t *out, const char *text, size_t n);
 #undef strsignal
 #undef strerror
 #undef mbstowcs
+#undef if_nametoindex
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -207,6 +210,9 @@ static void test_names(void **state)
     assert_int_equal(service.protocol, IPPROTO_TCP);
     assert_int_equal(service.socket_type, SOCK_STREAM);
     assert_int_equal(ours_mbstowcs(NULL, "nas.lan", 0), 7);
+    assert_int_equal(ours_if_nametoindex("lo"), if_nametoindex("lo"));
+    assert_int_not_equal(ours_if_nametoindex("lo"), 0);
+    assert_int_equal(ours_if_nametoindex("a name that is longer than any of them"), 0);
 }
 
 static void test_system(void **state)
