@@ -142,8 +142,8 @@ compile = $(CC) $(STD) $(WARN) $(CPPFLAGS) $(EPOCH) $(CFLAGS) $(SPEED) $(DEPEND)
 
 # What every message goes through, also one that asks for nothing: speed is worth some bytes here.
 HOT := base/hash base/json_check base/json_object base/json_text base/span base/utf8 \
-       planner/event planner/event_kind
-$(HOT:%=$(OBJ)/src/%.o): SPEED := -O2
+       net/redis_memory planner/event planner/event_kind
+$(HOT:%=$(OBJ)/src/%.o): SPEED := -O2 -fno-tree-slp-vectorize
 
 $(OBJ)/%.o: %.c build/flags-$(TARGET) | $(MUSL)/.built
 	@mkdir -p $(@D)

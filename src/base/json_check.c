@@ -103,26 +103,51 @@ static const char *check_wide(struct check *c, const char *p)
     return cp < 0x20 ? stray(c, p) : p + n;
 }
 
-/* Nearly all bytes of nearly all strings: ASCII, no control character, quote or backslash. */
+#define EACH_BYTE (SIZE_MAX / 0xff) /* 1 in each byte of a word */
+#define HIGH_BITS (EACH_BYTE << 7)
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a word's lowest byte comes first");
+
+/* Nearly all bytes of nearly all strings: ASCII, no control character, quote or backslash. A word
+ * at a time: subtracting from a byte that is too small for it sets its high bit, and perhaps those
+ * of bytes above. One that is not ASCII keeps its own in the second or the third. */
 static const char *pass_plain(const char *p, const char *end)
 {
+    size_t word;
+
+    for (; (size_t)(end - p) >= sizeof(word); p += sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        size_t control = word - EACH_BYTE * ' ';
+        size_t quote = (word ^ EACH_BYTE * '"') - EACH_BYTE;
+        size_t backslash = (word ^ EACH_BYTE * '\\') - EACH_BYTE;
+        size_t others = (control | quote | backslash) & HIGH_BITS;
+        if (others != 0)
+            return p + (size_t)__builtin_ctzl(others) / 8;
+    }
     while (p < end && (signed char)*p >= ' ' && *p != '"' && *p != '\\')
         p++;
     return p;
 }
 
+/* From the first byte of a string on that is not plain. (Rare: where it is not inlined, its caller
+ * saves no registers for it.) */
+__attribute__((noinline)) static const char *check_rest(struct check *c, const char *p)
+{
+    while (p != NULL && p < c->end && *p != '"') {
+        p = *p == '\\' ? check_escape(c, p + 1) : check_wide(c, p);
+        if (p != NULL)
+            p = pass_plain(p, c->end);
+    }
+    if (p == c->end)
+        return fail(c, JSON_INCOMPLETE);
+    return p != NULL ? p + 1 : NULL;
+}
+
 /* After the opening quote. */
 static const char *check_string(struct check *c, const char *p)
 {
-    while (p != NULL) {
-        p = pass_plain(p, c->end);
-        if (p == c->end)
-            return fail(c, JSON_INCOMPLETE);
-        if (*p == '"')
-            return p + 1;
-        p = *p == '\\' ? check_escape(c, p + 1) : check_wide(c, p);
-    }
-    return NULL;
+    p = pass_plain(p, c->end);
+    return p < c->end && *p == '"' ? p + 1 : check_rest(c, p);
 }
 
 static const char *check_number(struct check *c, const char *p)
@@ -241,22 +266,34 @@ static const char *check_after(struct check *c, const char *p)
     return p + 1;
 }
 
+/* The next one is most often there at once. */
+static bool follows(const struct check *c, const char *p, char next)
+{
+    return p != NULL && p < c->end && *p == next;
+}
+
 static const char *check_step(struct check *c, const char *p)
 {
+    if ((c->state == VALUE_OR_END && *p == ']') || (c->state == NAME_OR_END && *p == '}'))
+        return close_container(c, p);
     switch (c->state) {
-    case VALUE_OR_END:
-        return *p == ']' ? close_container(c, p) : check_value(c, p);
-    case VALUE:
-        return check_value(c, p);
     case NAME_OR_END:
-        return *p == '}' ? close_container(c, p) : check_name(c, p);
     case NAME:
-        return check_name(c, p);
+        p = check_name(c, p);
+        if (!follows(c, p, ':'))
+            return p;
+        /* fall through */
     case COLON:
         if (*p != ':')
             return stray(c, p);
         c->state = VALUE;
         return p + 1;
+    case VALUE_OR_END:
+    case VALUE:
+        p = check_value(c, p);
+        if (c->state != AFTER || !follows(c, p, ','))
+            return p;
+        /* fall through */
     case AFTER:
         return check_after(c, p);
     }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#define STRIDE 4      /* names that are passed over at once */
 #define OTHERS_MAX 16 /* members of other names: so few are compared in pairs */
 
 /* The index of a member's name among names; count where it is none of them. What is written as it
@@ -10,10 +11,10 @@ static size_t index_of(struct span name, const struct span *names, size_t count)
 {
     size_t i = 0;
 
-    for (; i < count && names[i].n < name.n; i++)
-        continue;
-    for (; i < count && names[i].n == name.n; i++)
-        if (names[i].p[0] == name.p[0] && memcmp(names[i].p, name.p, name.n) == 0)
+    while (i + STRIDE < count && names[i + STRIDE - 1].n < name.n)
+        i += STRIDE;
+    for (; i < count && names[i].n <= name.n; i++)
+        if (names[i].n == name.n && names[i].p[0] == name.p[0] && span_eq(names[i], name))
             return i;
     if (json_text_verbatim(name))
         return count;

@@ -8,9 +8,32 @@ struct span span_of(const char *text)
     return (struct span){text, text != NULL ? strlen(text) : 0};
 }
 
+static bool same_word(const char *a, const char *b)
+{
+    uint32_t words[2];
+
+    memcpy(&words[0], a, sizeof(words[0]));
+    memcpy(&words[1], b, sizeof(words[0]));
+    return words[0] == words[1];
+}
+
+/* As memcmp(3), which compares byte by byte here. */
+static bool same(const char *a, const char *b, size_t n)
+{
+    size_t i = 0;
+
+    for (; n - i >= sizeof(uint32_t); i += sizeof(uint32_t))
+        if (!same_word(a + i, b + i))
+            return false;
+    for (; i < n; i++)
+        if (a[i] != b[i])
+            return false;
+    return true;
+}
+
 bool span_eq(struct span a, struct span b)
 {
-    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+    return a.n == b.n && same(a.p, b.p, a.n);
 }
 
 bool span_is(struct span a, const char *text)
@@ -93,6 +116,20 @@ size_t span_cut(char *dst, size_t cap, struct span s)
     memcpy(dst, s.p, keep);
     memcpy(dst + keep, dots, sizeof(dots));
     return keep + sizeof(dots) - 1;
+}
+
+size_t span_cut_text(char *dst, size_t cap, const char *text)
+{
+    if (text == NULL) {
+        dst[0] = '\0';
+        return 0;
+    }
+    for (size_t n = 0; n < cap; n++) { /* most of them fit */
+        dst[n] = text[n];
+        if (text[n] == '\0')
+            return n;
+    }
+    return span_cut(dst, cap, span_of(text));
 }
 
 struct span span_split(struct span *rest, char sep)

@@ -31,6 +31,8 @@ int span_copy(char *dst, size_t cap, struct span s);
 /* Copies what fits and a NUL, cut at a UTF-8 character's border, with "..." in place of what was
  * cut. cap is at least 4. Returns the length without that NUL. */
 size_t span_cut(char *dst, size_t cap, struct span s);
+/* The same of a C string; NULL is none. */
+size_t span_cut_text(char *dst, size_t cap, const char *text);
 
 /* Takes the part before the first sep off *rest (all of it where there is none). */
 struct span span_split(struct span *rest, char sep);

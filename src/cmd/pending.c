@@ -54,7 +54,7 @@ static struct {
 
 static void cut(char *dst, size_t cap, const char *text)
 {
-    (void)span_cut(dst, cap, span_of(text));
+    (void)span_cut_text(dst, cap, text);
 }
 
 static int take_row(void *arg, const char *name, enum action_look look,

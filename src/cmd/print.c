@@ -155,7 +155,7 @@ static void put_cut(struct buf *b, const char *text)
 {
     char cut[LINE_MAX_BYTES / 8];
 
-    escape_text(b, (struct span){cut, span_cut(cut, sizeof(cut), span_of(text))});
+    escape_text(b, (struct span){cut, span_cut_text(cut, sizeof(cut), text)});
 }
 
 void print_error(const char *command, const char *what, const char *detail)

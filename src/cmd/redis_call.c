@@ -21,7 +21,7 @@ struct visit {
 static void end(struct visit *v, const char *why)
 {
     v->over = true;
-    (void)span_cut(v->out->why, sizeof(v->out->why), span_of(why));
+    (void)span_cut_text(v->out->why, sizeof(v->out->why), why);
 }
 
 static void answered(void *arg, const struct redisReply *reply)

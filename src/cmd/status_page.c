@@ -401,7 +401,7 @@ static void put_safe(struct cells *c, const char *s)
 {
     char cut[TEXT_MAX / 2];
 
-    escape_text(&c->buf, (struct span){cut, span_cut(cut, sizeof(cut), span_of(s))});
+    escape_text(&c->buf, (struct span){cut, span_cut_text(cut, sizeof(cut), s)});
 }
 
 static void put_event(const struct status_page *p, struct cells *c, json_ref at)

@@ -270,8 +270,7 @@ static void report_streams(const struct bus *b, struct json_write *w)
     }
     const struct redis_stream_counts *counts = redis_stream_counts();
     json_write_object(w, "streams");
-    json_write_span(w, "names",
-                    (struct span){cut, span_cut(cut, sizeof(cut), span_of(b->streams))});
+    json_write_span(w, "names", (struct span){cut, span_cut_text(cut, sizeof(cut), b->streams)});
     json_write_int(w, "entries", (int64_t)counts->entries);
     json_write_int(w, "acknowledged", (int64_t)counts->acknowledged);
     json_write_int(w, "held", counts->held);

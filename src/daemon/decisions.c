@@ -44,15 +44,15 @@ static void fill(struct decisions_entry *e, const struct decision *d, int64_t wa
     e->type[0] = '\0';
     if (e->has_event) {
         e->severity = d->event->severity;
-        span_cut(e->node, sizeof(e->node), span_of(d->event->node));
-        span_cut(e->service, sizeof(e->service), span_of(d->event->service));
-        span_cut(e->type, sizeof(e->type), span_of(d->event->type));
+        span_cut_text(e->node, sizeof(e->node), d->event->node);
+        span_cut_text(e->service, sizeof(e->service), d->event->service);
+        span_cut_text(e->type, sizeof(e->type), d->event->type);
     }
-    span_cut(e->action, sizeof(e->action), span_of(d->action));
-    span_cut(e->action_id, sizeof(e->action_id), span_of(d->action_id));
-    span_cut(e->model, sizeof(e->model), span_of(d->model));
-    span_cut(e->reason, sizeof(e->reason), span_of(d->reason));
-    span_cut(e->origin, sizeof(e->origin), span_of(d->origin));
+    span_cut_text(e->action, sizeof(e->action), d->action);
+    span_cut_text(e->action_id, sizeof(e->action_id), d->action_id);
+    span_cut_text(e->model, sizeof(e->model), d->model);
+    span_cut_text(e->reason, sizeof(e->reason), d->reason);
+    span_cut_text(e->origin, sizeof(e->origin), d->origin);
 }
 
 /* Not the end of an event: what follows says more. */
@@ -68,9 +68,15 @@ static bool is_of_same(const struct decisions_entry *a, const struct decisions_e
            strcmp(a->type, b->type) == 0;
 }
 
-static bool repeats(const struct decisions_entry *a, const struct decisions_entry *b)
+static bool repeats(const struct decisions_entry *new, const struct decisions_entry *e)
 {
-    return a->outcome == b->outcome && is_of_same(a, b) && strcmp(a->reason, b->reason) == 0;
+    return new->outcome == e->outcome && !stands_alone(new->outcome) && is_of_same(new, e) &&
+           strcmp(new->reason, e->reason) == 0;
+}
+
+static bool ends(const struct decisions_entry *new, const struct decisions_entry *e)
+{
+    return is_on_the_way(e->outcome) && !is_on_the_way(new->outcome) && is_of_same(new, e);
 }
 
 static void take_out(struct decisions *d, struct decisions_entry *entry)
@@ -89,50 +95,44 @@ static struct decisions_entry *free_entry(struct decisions *d)
     return entry;
 }
 
-/* Takes out the entry that a new one of this kind takes the place of, where one is due. */
-static void take_out_victim(struct decisions *d, enum kind kind)
+static void keep_older(struct decisions_entry **oldest, struct decisions_entry *e)
+{
+    if (*oldest == NULL || e->number < (*oldest)->number)
+        *oldest = e;
+}
+
+/* Takes out what new repeats or ends, and the entry whose place it takes, where one is due; how
+ * often it was said before. */
+static uint32_t make_place(struct decisions *d, const struct decisions_entry *new, enum kind kind)
 {
     struct decisions_entry *oldest = NULL;
     struct decisions_entry *oldest_same = NULL;
     unsigned same = 0;
+    uint32_t times = 0;
 
-    for (struct decisions_entry *e = d->entry; e < d->entry + COUNT(d->entry); e++) {
+    unsigned left = d->count;
+    for (struct decisions_entry *e = d->entry; left > 0; e++) {
         if (e->number == 0)
             continue;
-        if (oldest == NULL || e->number < oldest->number)
-            oldest = e;
-        if (kind_of(e->outcome) != kind)
-            continue;
-        same++;
-        if (oldest_same == NULL || e->number < oldest_same->number)
-            oldest_same = e;
+        left--;
+        if (repeats(new, e)) {
+            times += e->times;
+            take_out(d, e);
+        } else if (ends(new, e)) {
+            take_out(d, e);
+        } else {
+            keep_older(&oldest, e);
+            if (kind_of(e->outcome) == kind) {
+                keep_older(&oldest_same, e);
+                same++;
+            }
+        }
     }
     if (kind != KIND_MAIN && same >= DECISIONS_QUIET_KEPT)
         take_out(d, oldest_same);
     else if (d->count == DECISIONS_KEPT)
         take_out(d, oldest);
-}
-
-/* Takes out the entry that new repeats; how often it was said. */
-static uint32_t take_out_repeated(struct decisions *d, const struct decisions_entry *new)
-{
-    if (stands_alone(new->outcome))
-        return 0;
-    for (struct decisions_entry *e = d->entry; e < d->entry + COUNT(d->entry); e++)
-        if (e->number != 0 && repeats(e, new)) {
-            take_out(d, e);
-            return e->times;
-        }
-    return 0;
-}
-
-static void take_out_what_it_ends(struct decisions *d, const struct decisions_entry *new)
-{
-    if (is_on_the_way(new->outcome))
-        return;
-    for (struct decisions_entry *e = d->entry; e < d->entry + COUNT(d->entry); e++)
-        if (e->number != 0 && is_on_the_way(e->outcome) && is_of_same(e, new))
-            take_out(d, e);
+    return times;
 }
 
 bool decisions_note(struct decisions *decisions, const struct decision *decision, int64_t wall_ms)
@@ -143,9 +143,7 @@ bool decisions_note(struct decisions *decisions, const struct decision *decision
         return false;
     struct decisions_entry *new = free_entry(decisions);
     fill(new, decision, wall_ms);
-    uint32_t times = take_out_repeated(decisions, new);
-    take_out_what_it_ends(decisions, new);
-    take_out_victim(decisions, kind);
+    uint32_t times = make_place(decisions, new, kind);
     new->times += times;
     new->number = ++decisions->numbers;
     decisions->count++;

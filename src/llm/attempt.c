@@ -21,7 +21,7 @@ bool attempt_is_rejected(enum llm_outcome outcome)
 void attempt_fail(struct llm_call *call, enum llm_outcome outcome, const char *error)
 {
     call->outcome = outcome;
-    span_cut(call->error, sizeof(call->error), span_of(error));
+    span_cut_text(call->error, sizeof(call->error), error);
 }
 
 void attempt_judge(struct llm_call *call, const struct llm_request *request, struct span *object)
@@ -104,8 +104,8 @@ void attempt_add(struct llm_answer *answer, struct router_hop *hop, const struct
         .input_tokens = call->input_tokens,
         .output_tokens = call->output_tokens,
     };
-    span_cut(attempt->model, sizeof(attempt->model), span_of(hop->label));
-    span_cut(attempt->error, sizeof(attempt->error), span_of(call->error));
+    span_cut_text(attempt->model, sizeof(attempt->model), hop->label);
+    span_cut_text(attempt->error, sizeof(attempt->error), call->error);
     count(hop, call);
     if (hop->cloud && attempt_is_rejected(call->outcome))
         answer->paid_rejected = true;

@@ -173,7 +173,7 @@ static void take_request_id(struct llm_call *call)
     for (const char *c = id; *c != '\0'; c++)
         if (*c < '!' || *c > '~')
             return;
-    span_cut(call->request_id, sizeof(call->request_id), span_of(id));
+    span_cut_text(call->request_id, sizeof(call->request_id), id);
 }
 
 static void read_answer(struct llm_call *call)

@@ -204,7 +204,7 @@ static void read_tags(struct llm_call *call, const struct json *doc)
     if (found == 0)
         fail_not_pulled(call, words);
     else
-        call->text_len = span_cut(call->text, sizeof(call->text), span_of(words));
+        call->text_len = span_cut_text(call->text, sizeof(call->text), words);
 }
 
 static const struct exchange tags_step = {

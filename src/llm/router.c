@@ -279,7 +279,7 @@ static void call_ended(struct router_ask *ask)
     visit_settle(hop, call, ask->pass, ask->retried, now_of(ask));
     if (call->outcome == LLM_SUCCESS) {
         answer->success = true;
-        span_cut(answer->model, sizeof(answer->model), span_of(hop->label));
+        span_cut_text(answer->model, sizeof(answer->model), hop->label);
         finish(ask);
     } else if (may_be_cold(ask)) {
         look_at_model(ask);

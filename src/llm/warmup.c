@@ -68,8 +68,8 @@ static void due(struct loop *loop, void *arg)
     if (!warmup->ended) {
         warmup->hop->provider->cancel(&warmup->call);
         warmup->call.outcome = LLM_TIMEOUT;
-        span_cut(warmup->call.error, sizeof(warmup->call.error),
-                 span_of("the model was not loaded in time"));
+        span_cut_text(warmup->call.error, sizeof(warmup->call.error),
+                      "the model was not loaded in time");
     }
     tell(warmup);
 }

@@ -179,7 +179,7 @@ static void put_name(struct buf *b, const struct cert *c)
 {
     char host[HOST_SHOWN + 1];
 
-    (void)span_cut(host, sizeof(host), span_of(c->host));
+    (void)span_cut_text(host, sizeof(host), c->host);
     buf_str(b, "the certificate is not for ");
     buf_str(b, host);
 }

@@ -29,7 +29,7 @@ static void set_error(struct conn *conn, const char *step, const char *place, ui
     char storage[2 * CONN_ERROR_MAX + PLACE_MAX], shown[URL_SOCKET_MAX + 1];
     struct buf b;
 
-    span_cut(shown, is_unix(conn) ? sizeof(shown) : PLACE_MAX, span_of(place));
+    span_cut_text(shown, is_unix(conn) ? sizeof(shown) : PLACE_MAX, place);
     buf_init(&b, storage, sizeof(storage));
     buf_str(&b, step);
     buf_str(&b, shown);

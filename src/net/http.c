@@ -57,7 +57,7 @@ static void finish(struct http_call *call, enum http_result result, bool keep)
 
 static void set_error(struct http_call *call, const char *error)
 {
-    (void)span_cut(call->error, sizeof(call->error), span_of(error));
+    (void)span_cut_text(call->error, sizeof(call->error), error);
 }
 
 /* How far the connection is, while it is not open. */

@@ -103,7 +103,7 @@ static void fail(struct redis *r, const char *why, bool refused)
     char before[sizeof(r->why)];
 
     memcpy(before, r->why, sizeof(before));
-    span_cut(r->why, sizeof(r->why), span_of(why));
+    span_cut_text(r->why, sizeof(r->why), why);
     hide_password(r, r->why);
     disconnect(r);
     /* One that takes connections and drops them is not hammered. */
@@ -293,8 +293,8 @@ static void ping_answered(void *arg, const redisReply *reply)
 
 static bool is_word(const redisReply *reply, const char *word)
 {
-    return reply->type == REDIS_REPLY_STRING && reply->len == strlen(word) &&
-           memcmp(reply->str, word, reply->len) == 0;
+    return reply->type == REDIS_REPLY_STRING &&
+           span_is((struct span){reply->str, reply->len}, word);
 }
 
 /* Is it an array of three that begins with that word? */

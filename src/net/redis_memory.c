@@ -12,9 +12,10 @@
 
 _Static_assert(CLASS_BYTES(CLASSES - 1) >= REDIS_MEMORY_MAX, "every size has its class");
 
-/* Stands before what hiredis is given: its class, for as long as it lives. */
+/* Stands before what hiredis is given, for as long as the arena does. */
 struct block {
-    uint64_t order;
+    uint32_t order; /* its class */
+    uint32_t arena;
 };
 
 /* What a freed block holds. */
@@ -42,14 +43,14 @@ static void begin_anew(struct redis_memory *m)
         m->freed[i] = NULL;
 }
 
-static struct redis_memory *arena_of(const void *p)
-{
-    return &arenas[((uintptr_t)p - (uintptr_t)arenas) / sizeof(arenas[0])];
-}
-
 static struct block *block_of(void *p)
 {
     return (struct block *)p - 1;
+}
+
+static struct redis_memory *arena_of(void *p)
+{
+    return &arenas[block_of(p)->arena];
 }
 
 static void *allocate(struct redis_memory *m, size_t n)
@@ -71,7 +72,7 @@ static void *allocate(struct redis_memory *m, size_t n)
         if (size > sizeof(m->bytes) - m->used)
             return NULL;
         block = (struct block *)(void *)&m->bytes[m->used];
-        block->order = order;
+        *block = (struct block){order, (uint32_t)(m - arenas)};
         m->used += size;
     }
     m->live++;

@@ -171,7 +171,7 @@ static void set_profile(br_ssl_client_context *client)
 
 static int fail(struct tls *t, const char *text)
 {
-    (void)span_cut(t->error, sizeof(t->error), span_of(text));
+    (void)span_cut_text(t->error, sizeof(t->error), text);
     return -1;
 }
 

@@ -15,7 +15,7 @@
 
 static int refuse(char *why, const char *reason)
 {
-    span_cut(why, URL_WHY_MAX, span_of(reason));
+    span_cut_text(why, URL_WHY_MAX, reason);
     return -1;
 }
 

@@ -11,7 +11,7 @@
 
 static int refuse(char *why, const char *reason)
 {
-    span_cut(why, WHY_MAX, span_of(reason));
+    span_cut_text(why, WHY_MAX, reason);
     return -1;
 }
 

@@ -35,5 +35,5 @@ void claim_reason(char reason[CLAIM_REASON_SIZE], const char *words, const char 
         buf_str(&b, owner);
     }
     if (buf_text(&b) == NULL)
-        span_cut(reason, CLAIM_REASON_SIZE, span_of(words));
+        span_cut_text(reason, CLAIM_REASON_SIZE, words);
 }

@@ -352,7 +352,7 @@ static void decide(struct planner *p, unsigned number, unsigned policy, const ch
     struct planner_slot *slot = &p->slots[number];
     slot->policy =
         policy | policy_apply(&p->settings.policy, &p->queue.begun[number], &slot->proposal);
-    span_cut(slot->model, sizeof(slot->model), span_of(model));
+    span_cut_text(slot->model, sizeof(slot->model), model);
     slot->work->state = WORK_DECIDED;
     slot->work->due_ms = now.boot_ms;
     conclude_write(p, number, now);

@@ -9,7 +9,6 @@
 #include "base/utf8.h"
 
 #include <limits.h>
-#include <stddef.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -245,7 +244,7 @@ static bool find_event(struct place *place)
 
 /* ---- Names ---- */
 
-void event_safe_name(char *dst, struct span name)
+char *event_safe_name(char *dst, struct span name)
 {
     if (name.n == 0)
         *dst++ = '_';
@@ -256,6 +255,7 @@ void event_safe_name(char *dst, struct span name)
         *dst++ = (char)(plain || inside ? c : '_');
     }
     *dst = '\0';
+    return dst;
 }
 
 bool event_plain_name(struct span name)
@@ -316,10 +316,9 @@ void event_make_key(struct event *event)
     _Static_assert(sizeof(event->key) > NAME_MAX_BYTES + 1 + NAME_MAX_BYTES,
                    "two names and a slash");
 
-    event_safe_name(event->key, span_of(event->node));
-    size_t n = strlen(event->key);
-    event->key[n] = '/';
-    event_safe_name(event->key + n + 1, span_of(event->service));
+    char *end = event_safe_name(event->key, span_of(event->node));
+    *end = '/';
+    event_safe_name(end + 1, span_of(event->service));
 }
 
 static void complete_names(struct event *out, const struct aliases *aliases)
@@ -333,46 +332,45 @@ static void complete_names(struct event *out, const struct aliases *aliases)
 
 /* ---- Time ---- */
 
-static int epoch_ms(double value, int64_t *ms)
+/* ISO 8601 or an epoch. */
+static int parse_time(struct span text, int64_t *ms)
 {
+    double value;
+
+    if (timestamp_parse(text, ms) == 0)
+        return 0;
+    if (number_real(text, 0, EPOCH_MAX, &value) != 0)
+        return -1;
     if (value < EPOCH_MS_FROM)
         value *= 1000;
     *ms = (int64_t)(value + 0.5);
     return 0;
 }
 
-/* ISO 8601 or an epoch, as a string or a number; its text to text (TIME_TEXT_MAX + 1 bytes). */
-static int parse_time(struct span raw, char *text, int64_t *ms)
+/* A string, or a number as it stands; storage has TIME_TEXT_MAX + 1 bytes. Empty: it is neither,
+ * or too long. */
+static struct span time_text(struct span raw, char *storage)
 {
-    double value;
-
-    if (json_text_type(raw) == JSON_NUMBER) {
-        if (span_copy(text, TIME_TEXT_MAX + 1, raw) != 0)
-            return -1;
-    } else if (json_text(raw, text, TIME_TEXT_MAX + 1) < 0) {
-        return -1;
-    }
-    struct span trimmed = span_trim(span_of(text));
-    if (timestamp_parse(trimmed, ms) == 0)
-        return 0;
-    if (number_real(trimmed, 0, EPOCH_MAX, &value) != 0)
-        return -1;
-    return epoch_ms(value, ms);
+    if (json_text_type(raw) == JSON_NUMBER)
+        return raw.n <= TIME_TEXT_MAX ? raw : (struct span){NULL, 0};
+    int n = json_text(raw, storage, TIME_TEXT_MAX + 1);
+    return (struct span){storage, n > 0 ? (size_t)n : 0};
 }
 
 static void take_time(struct event *out, const struct object *object, int64_t arrived_ms)
 {
-    char text[TIME_TEXT_MAX + 1];
+    char storage[TIME_TEXT_MAX + 1];
+    struct span text = time_text(first_of(object, time_members), storage);
     int64_t ms;
 
     _Static_assert(sizeof(out->timestamp) >= TIMESTAMP_SIZE, "holds what timestamp_format writes");
     out->arrived_ms = arrived_ms;
     out->at_ms = arrived_ms;
-    if (parse_time(first_of(object, time_members), text, &ms) != 0) {
+    if (parse_time(span_trim(text), &ms) != 0) {
         timestamp_format(out->timestamp, arrived_ms);
         return;
     }
-    if (span_copy(out->timestamp, sizeof(out->timestamp), span_of(text)) != 0)
+    if (span_copy(out->timestamp, sizeof(out->timestamp), text) != 0)
         timestamp_format(out->timestamp, ms);
     out->dated = ms >= EVENT_AGE_FLOOR_MS && ms - EVENT_AHEAD_MAX_MS <= arrived_ms;
     if (out->dated)
@@ -505,7 +503,11 @@ enum event_error event_parse(struct event *out, struct span bytes, const struct 
     if (place.object.twice || !find_event(&place))
         return EVENT_DUPLICATE;
 
-    memset(out, 0, offsetof(struct event, message));
+    /* What is set only where the document says it. */
+    out->service[0] = '\0';
+    out->source[0] = '\0';
+    out->identity = 0;
+    out->dated = false;
     out->message[0] = '\0';
     out->details[0] = '\0';
     error = take_names(out, &place);
@@ -515,8 +517,8 @@ enum event_error event_parse(struct event *out, struct span bytes, const struct 
     take_time(out, &place.object, arrived_ms);
     take_severity(out, &place.object);
     take_correlation(out, place.object.members[MEMBER_CORRELATION_ID], origin);
-    enum event_kind kind = event_kind(out);
-    if (kind == EVENT_FAULT || kind == EVENT_DEPLOYMENT_FAILED)
+    out->kind = event_kind(out);
+    if (out->kind == EVENT_FAULT || out->kind == EVENT_DEPLOYMENT_FAILED)
         take_fault(out, &place.object);
     return EVENT_OK;
 }

@@ -10,6 +10,17 @@
 
 #include <stdint.h>
 
+/* What an event is for us. */
+enum event_kind {
+    EVENT_FAULT,
+    EVENT_RECOVERY, /* of its key */
+    EVENT_NODE_ONLINE,
+    EVENT_DEPLOYMENT_STARTED,
+    EVENT_DEPLOYMENT_COMPLETED,
+    EVENT_DEPLOYMENT_FAILED, /* a fault that ends a deployment */
+    EVENT_BENIGN,            /* nothing to do */
+};
+
 struct event {
     char type[NAME_MAX_BYTES + 1];
     char node_as_came[NAME_MAX_BYTES + 1];
@@ -21,6 +32,7 @@ struct event {
     char timestamp[EVENT_TIMESTAMP_MAX + 1]; /* its own text where it has one, else the arrival */
     uint64_t identity; /* of a fault: a hash of node, source and id; 0 = it has no id */
     enum severity severity;
+    enum event_kind kind;
     bool dated;         /* it names a time of its own that a clock could have told */
     int64_t at_ms;      /* that time, else the arrival; since 1970 */
     int64_t arrived_ms; /* wall clock */
@@ -54,22 +66,14 @@ enum event_error event_parse(struct event *out, struct span bytes, const struct 
 void event_make_key(struct event *event);
 
 /* Makes a name fit for a file name and a key part: everything outside [A-Za-z0-9._-] becomes '_',
- * a leading dot or dash too. dst has room for name.n + 2 bytes: an empty name becomes "_". */
-void event_safe_name(char *dst, struct span name);
+ * a leading dot or dash too. dst has room for name.n + 2 bytes: an empty name becomes "_".
+ * Returns its end, where the NUL is. */
+char *event_safe_name(char *dst, struct span name);
 
 /* Is it a name that a restart or redeploy may be proposed for: [A-Za-z0-9][A-Za-z0-9._-]*? */
 bool event_plain_name(struct span name);
 
-/* What an event is for us. */
-enum event_kind {
-    EVENT_FAULT,
-    EVENT_RECOVERY, /* of its key */
-    EVENT_NODE_ONLINE,
-    EVENT_DEPLOYMENT_STARTED,
-    EVENT_DEPLOYMENT_COMPLETED,
-    EVENT_DEPLOYMENT_FAILED, /* a fault that ends a deployment */
-    EVENT_BENIGN,            /* nothing to do */
-};
+/* By its type and severity. */
 enum event_kind event_kind(const struct event *event);
 
 #endif

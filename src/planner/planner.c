@@ -120,14 +120,14 @@ static enum planner_took take(struct planner *p, const struct event *event,
                               const struct arrival *arrival, struct now now)
 {
     struct span key = span_of(event->key);
-    enum event_kind kind = event_kind(event);
-    switch (kind) {
+
+    switch (event->kind) {
     case EVENT_FAULT:
     case EVENT_DEPLOYMENT_FAILED:
-        return take_fault(p, event, arrival, kind == EVENT_DEPLOYMENT_FAILED, now);
+        return take_fault(p, event, arrival, event->kind == EVENT_DEPLOYMENT_FAILED, now);
     case EVENT_RECOVERY:
     case EVENT_NODE_ONLINE:
-        recovery_note(&p->recoveries, key, span_of(event->source), kind == EVENT_NODE_ONLINE,
+        recovery_note(&p->recoveries, key, span_of(event->source), event->kind == EVENT_NODE_ONLINE,
                       event->at_ms, now.boot_ms);
         review_key(p, event, now);
         break;

@@ -120,7 +120,7 @@ static void put_cut(struct json_write *w, const char *key, const char *text, siz
 {
     char cut[EVENT_DETAILS_MAX + 1];
 
-    json_write_span(w, key, (struct span){cut, span_cut(cut, most + 1, span_of(text))});
+    json_write_span(w, key, (struct span){cut, span_cut_text(cut, most + 1, text)});
 }
 
 static void write_event(struct json_write *w, const struct event *event, uint32_t repeats,

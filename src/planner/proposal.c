@@ -27,7 +27,7 @@ const char *proposal_action_text(enum proposal_action action)
 
 static int refuse(char *why, const char *reason)
 {
-    span_cut(why, PROPOSAL_WHY_MAX, span_of(reason));
+    span_cut_text(why, PROPOSAL_WHY_MAX, reason);
     return -1;
 }
 

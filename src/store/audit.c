@@ -137,7 +137,7 @@ static void sweep_once(int dir, const char *path)
     if (strcmp(path, swept) == 0)
         return;
     (void)file_sweep(dir);
-    span_cut(swept, sizeof(swept), span_of(path));
+    span_cut_text(swept, sizeof(swept), path);
 }
 
 int audit_put(const struct tree *tree, const struct audit *audit)

@@ -114,7 +114,7 @@ static void write_transition(struct json_write *w, const struct verdict *v, cons
     char storage[sizeof("operator-cli:") + NAME_MAX_BYTES];
     struct buf by;
 
-    span_cut(user, sizeof(user), span_of(v->user));
+    span_cut_text(user, sizeof(user), v->user);
     buf_init(&by, storage, sizeof(storage));
     buf_str(&by, "operator-cli:");
     buf_str(&by, user);

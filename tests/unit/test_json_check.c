@@ -232,6 +232,34 @@ static void test_mixed_depth(void **state)
     assert_int_equal(check(s, 64), JSON_SYNTAX);
 }
 
+/* What one byte in a string makes of the document, wherever it stands. */
+static enum json_error one_byte(unsigned char byte)
+{
+    if (byte == '\0' || byte >= 0x80)
+        return JSON_UTF8;
+    return byte < ' ' || byte == '"' || byte == '\\' ? JSON_SYNTAX : JSON_OK;
+}
+
+static void test_any_byte_at_any_place(void **state)
+{
+    struct guard g;
+    char text[32];
+
+    (void)state;
+    guard_open(&g, 64);
+    for (size_t before = 0; before <= 9; before++)
+        for (size_t after = 1; after <= 9; after++)
+            for (unsigned byte = 0; byte <= 0xff; byte++) {
+                size_t n = before + after + 3;
+                memset(text, 'a', n);
+                text[0] = text[n - 1] = '"';
+                text[before + 1] = (char)byte;
+                const char *flush = guard_put(&g, text, n);
+                assert_int_equal(json_check(flush, n, DEPTH), one_byte((unsigned char)byte));
+            }
+    guard_close(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_prefixes_are_incomplete),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_mixed_depth),
+        cmocka_unit_test(test_any_byte_at_any_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

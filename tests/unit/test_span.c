@@ -46,6 +46,26 @@ static void test_equality(void **state)
     assert_int_equal(span_of(NULL).n, 0);
 }
 
+/* Whatever byte of whatever length differs. */
+static void test_one_byte_differs(void **state)
+{
+    static const char text[] = "0123456789abcdef";
+    char other[sizeof(text)];
+
+    (void)state;
+    for (size_t n = 0; n < sizeof(text); n++) {
+        memcpy(other, text, sizeof(text));
+        assert_true(span_eq((struct span){text, n}, (struct span){other, n}));
+        for (size_t i = 0; i < n; i++) {
+            other[i] ^= 0x40;
+            assert_false(span_eq((struct span){text, n}, (struct span){other, n}));
+            other[i] ^= 0x40;
+        }
+        other[n] ^= 0x40;
+        assert_true(span_eq((struct span){text, n}, (struct span){other, n}));
+    }
+}
+
 static void test_copy(void **state)
 {
     static const struct {
@@ -109,7 +129,12 @@ static void test_cut(void **state)
         struct span s = {guard_put(&from, cases[i].from, n), n};
         assert_int_equal(span_cut(dst, cases[i].cap, s), strlen(cases[i].to));
         assert_string_equal(dst, cases[i].to);
+        dst = guard_put(&g, "????????", cases[i].cap);
+        const char *text = guard_put(&from, cases[i].from, n + 1);
+        assert_int_equal(span_cut_text(dst, cases[i].cap, text), strlen(cases[i].to));
+        assert_string_equal(dst, cases[i].to);
     }
+    assert_int_equal(span_cut_text(guard_put(&g, "????", 4), 4, NULL), 0);
     guard_close(&from);
     guard_close(&g);
 }
@@ -159,8 +184,11 @@ static void test_take_nocase(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_take_nocase),    cmocka_unit_test(test_equality),
-        cmocka_unit_test(test_copy),           cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_take_nocase),
+        cmocka_unit_test(test_equality),
+        cmocka_unit_test(test_one_byte_differs),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_cut),
         cmocka_unit_test(test_split_and_trim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
