@@ -2,7 +2,8 @@
 
 #include "base/utf8.h"
 
-void json_write_init(struct json_write *w, struct buf *buf)
+/* As buf_init(). */
+__attribute__((noinline)) void json_write_init(struct json_write *w, struct buf *buf)
 {
     *w = (struct json_write){.buf = buf, .comma = false};
 }
