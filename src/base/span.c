@@ -132,6 +132,20 @@ size_t span_cut_text(char *dst, size_t cap, const char *text)
     return span_cut(dst, cap, span_of(text));
 }
 
+char *span_safe_name(char *dst, struct span name)
+{
+    if (name.n == 0)
+        *dst++ = '_';
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        bool inside = c == '_' || (i > 0 && (c == '.' || c == '-'));
+        *dst++ = (char)(plain || inside ? c : '_');
+    }
+    *dst = '\0';
+    return dst;
+}
+
 struct span span_split(struct span *rest, char sep)
 {
     const char *at = rest->n > 0 ? memchr(rest->p, sep, rest->n) : NULL;

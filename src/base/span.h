@@ -34,6 +34,11 @@ size_t span_cut(char *dst, size_t cap, struct span s);
 /* The same of a C string; NULL is none. */
 size_t span_cut_text(char *dst, size_t cap, const char *text);
 
+/* Makes a name fit for a file name and a key part: everything outside [A-Za-z0-9._-] becomes '_',
+ * a leading dot or dash too. dst has room for name.n + 2 bytes: an empty name becomes "_".
+ * Returns its end, where the NUL is. */
+char *span_safe_name(char *dst, struct span name);
+
 /* Takes the part before the first sep off *rest (all of it where there is none). */
 struct span span_split(struct span *rest, char sep);
 

@@ -111,7 +111,7 @@ static int name_dir(struct emission *e)
     char date[TIMESTAMP_DATE_SIZE];
     struct buf b;
 
-    event_safe_name(e->safe_node, span_of(e->node));
+    span_safe_name(e->safe_node, span_of(e->node));
     timestamp_date(date, e->now_ms);
     buf_init(&b, e->dir, sizeof(e->dir));
     buf_str(&b, TREE_EVENTS "/");

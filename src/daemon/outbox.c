@@ -139,11 +139,7 @@ static int prolong(struct outbox *o, const struct action_facts *facts)
 {
     char key[TABLE_KEY_MAX + 1];
 
-    _Static_assert(sizeof(key) >= sizeof(facts->node) + 1 + sizeof(facts->service),
-                   "two names and a slash");
-    char *end = event_safe_name(key, span_of(facts->node));
-    *end = '/';
-    event_safe_name(end + 1, span_of(facts->service));
+    event_make_key(key, facts->node, facts->service);
     /* What stands in the file may be anything; a severity is one of four words. */
     const char *severity = severity_text(severity_of(span_of(facts->event_severity)));
     return shared_prolong(o->shared, span_of(key), severity);

@@ -5,6 +5,8 @@
 #include "daemon/parts.h"
 #include "daemon/report.h"
 #include "daemon/supervisor.h"
+#include "llm/rules.h"
+#include "planner/action.h"
 #include "source/files.h"
 #include "store/audit.h"
 #include "store/budget.h"
@@ -50,73 +52,63 @@ bool saving_restore(struct daemon *d, int error)
 
 /* ---- State ---- */
 
-/* An entry as a line of its file; nothing where it need not be kept. */
-typedef void write_entry(const struct daemon *d, struct buf *line, const void *entry);
+/* The members of entry number *at, and on to the next one; none where it need not be kept. False
+ * after the last. */
+typedef bool next_line(const struct daemon *d, struct json_write *w, uint32_t *at);
 
-static void write_cooldown(const struct daemon *d, struct buf *line, const void *entry)
+static bool next_cooldown(const struct daemon *d, struct json_write *w, uint32_t *at)
 {
+    const struct cooldowns *c = &d->planner.cooldowns;
+
+    if (*at == c->table.count)
+        return false;
+    const struct cooldown *entry = table_at(&c->table, (*at)++);
     if (cooldown_in_force(entry, d->planner.settings.cooldown_ms, d->loop.now.boot_ms))
-        cooldown_save(line, &d->planner.cooldowns, entry, d->loop.now);
+        cooldown_save(w, c, entry, d->loop.now);
+    return true;
 }
 
-static void write_deployment(const struct daemon *d, struct buf *line, const void *entry)
+static bool next_deployment(const struct daemon *d, struct json_write *w, uint32_t *at)
 {
-    deployment_save(line, &d->planner.deployments, entry, d->loop.now);
+    const struct deployments *deployments = &d->planner.deployments;
+
+    if (*at == deployments->table.count)
+        return false;
+    deployment_save(w, deployments, table_at(&deployments->table, (*at)++), d->loop.now);
+    return true;
 }
 
-static int save_table(struct daemon *d, const char *name, const struct table *table,
-                      write_entry *write)
+static bool next_seen(const struct daemon *d, struct json_write *w, uint32_t *at)
+{
+    return seen_save(&d->planner.seen, w, at);
+}
+
+/* changed: cleared where it is saved. */
+static int save(struct daemon *d, const char *name, next_line *next, bool *changed)
 {
     struct state_out out;
     char line[2048]; /* a key of TABLE_KEY_MAX bytes, each escaped to six, and some numbers */
-    struct buf b;
-
-    if (state_begin(&out, &d->tree, name) != 0)
-        return -1;
-    for (uint32_t i = 0; i < table->count; i++) {
-        buf_init(&b, line, sizeof(line));
-        write(d, &b, table_at(table, i));
-        if (buf_done(&b) == 0 && b.n > 0)
-            state_line(&out, buf_view(&b));
-    }
-    return state_save(&out);
-}
-
-static int save_cooldowns(struct daemon *d)
-{
-    if (save_table(d, cooldowns_name, &d->planner.cooldowns.table, write_cooldown) != 0)
-        return -1;
-    d->cooldowns_changed = false;
-    return 0;
-}
-
-static int save_deployments(struct daemon *d)
-{
-    if (save_table(d, deployments_name, &d->planner.deployments.table, write_deployment) != 0)
-        return -1;
-    d->planner.deployments.changed = false;
-    return 0;
-}
-
-static int save_seen(struct daemon *d)
-{
-    struct state_out out;
-    char line[2048];
     uint32_t at = 0;
+    struct json_write w;
     struct buf b;
 
-    if (state_begin(&out, &d->tree, seen_name) != 0)
+    if (!*changed)
+        return 0;
+    if (state_begin(&out, &d->tree, name) != 0)
         return -1;
     for (;;) {
         buf_init(&b, line, sizeof(line));
-        if (!seen_save(&d->planner.seen, &b, &at))
+        json_write_init(&w, &b);
+        json_write_object(&w, NULL);
+        if (!next(d, &w, &at))
             break;
-        if (buf_done(&b) == 0)
+        json_write_end_object(&w);
+        if (buf_done(&b) == 0 && b.n > sizeof("{}") - 1)
             state_line(&out, buf_view(&b));
     }
     if (state_save(&out) != 0)
         return -1;
-    d->planner.seen.changed = false;
+    *changed = false;
     return 0;
 }
 
@@ -124,11 +116,9 @@ static int save_seen(struct daemon *d)
  * that is read again does no harm, one that is not could not bring it back. 0, or an errno. */
 static int try_state(struct daemon *d)
 {
-    if (d->cooldowns_changed && save_cooldowns(d) != 0)
-        return errno;
-    if (d->planner.deployments.changed && save_deployments(d) != 0)
-        return errno;
-    if (d->planner.seen.changed && save_seen(d) != 0)
+    if (save(d, cooldowns_name, next_cooldown, &d->cooldowns_changed) != 0 ||
+        save(d, deployments_name, next_deployment, &d->planner.deployments.changed) != 0 ||
+        save(d, seen_name, next_seen, &d->planner.seen.changed) != 0)
         return errno;
     if (bus_state_changed() && bus_state_save(d) != 0)
         return errno;
@@ -294,13 +284,31 @@ static bool beat_is_near(const struct daemon *d)
            d->loop.now.boot_ms - d->beat_ms > period - SCAN_PERIOD_MS;
 }
 
-/* ---- Audit events ---- */
+/* ---- What a killed planner owes ---- */
+
+/* Its cooldown may not have been saved. An alert in the words of the rules table may be of what
+ * nothing has judged: that has none. */
+static void find_cooldown(void *arg, const struct action_facts *facts)
+{
+    struct daemon *d = arg;
+    char key[TABLE_KEY_MAX + 1];
+
+    if (strcmp(facts->model, rules_provider.name) == 0 &&
+        strcmp(facts->type, action_type(PROPOSAL_NOTIFY)) == 0)
+        return;
+    event_make_key(key, facts->node, facts->service);
+    cooldown_found(&d->planner.cooldowns, span_of(key),
+                   &(struct cooldown){.began_ms = facts->created_at * 1000,
+                                      .severity = severity_of(span_of(facts->event_severity))},
+                   d->planner.settings.cooldown_ms, d->loop.now);
+}
 
 /* Again, until all that is missing could be written. */
 static void mend_due(struct loop *loop, void *arg)
 {
     struct daemon *d = arg;
-    int error = audit_mend(&d->tree, d->planner.settings.node_name, d->before_ms / 1000);
+    int error =
+        audit_mend(&d->tree, d->planner.settings.node_name, d->before_ms / 1000, find_cooldown, d);
 
     faults_tried(&d->faults, FAULT_MEND, error, loop->now.wall_ms);
     if (error != 0)

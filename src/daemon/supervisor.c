@@ -1,5 +1,6 @@
 #include "daemon/supervisor.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/number.h"
 #include "daemon/bus.h"
@@ -10,7 +11,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -26,7 +26,7 @@ static struct {
     int64_t fed_ms;    /* boot clock */
     struct loop *loop;
     struct loop_timer timer;
-    char status[SUPERVISOR_STATUS_MAX];
+    uint64_t status; /* hash_span() of the last one */
 } self;
 
 /* ---- Out ---- */
@@ -216,7 +216,9 @@ static void put_status(const struct daemon *d, struct buf *b)
         buf_str(b, log_errno(d->faults.of[i].error));
         return;
     }
-    buf_str(b, files_reading() ? "Reading what has come in" : "Waiting for events");
+    /* Before the first heartbeat nobody has looked; mostly there is nothing. */
+    buf_str(b,
+            d->beat_ms != 0 && files_reading() ? "Reading what has come in" : "Waiting for events");
     buf_str(b, "; Redis is ");
     buf_str(b, bus_state());
 }
@@ -228,10 +230,9 @@ void supervisor_status(const struct daemon *d)
 
     buf_init(&b, text, sizeof(text));
     put_status(d, &b);
-    if (self.fd == 0 || buf_text(&b) == NULL || strcmp(text, self.status) == 0)
-        return;
-    if (tell_text(text) == 0)
-        (void)span_copy(self.status, sizeof(self.status), span_of(text));
+    uint64_t hash = hash_span(buf_view(&b));
+    if (hash != self.status && tell(buf_view(&b)) == 0)
+        self.status = hash;
 }
 
 /* In one message, or systemd does not know which reload this is. */

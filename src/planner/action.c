@@ -33,7 +33,7 @@ static void put_safe(struct buf *b, const char *name)
 {
     char safe[NAME_MAX_BYTES + 2];
 
-    event_safe_name(safe, span_of(name));
+    span_safe_name(safe, span_of(name));
     buf_str(b, safe);
 }
 

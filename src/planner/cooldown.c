@@ -1,7 +1,6 @@
 #include "planner/cooldown.h"
 
 #include "base/json_read.h"
-#include "base/json_write.h"
 #include "base/log.h"
 
 #include <string.h>
@@ -100,18 +99,13 @@ void cooldown_start(struct cooldowns *c, struct span key, enum severity severity
     entry->suppressed = 0;
 }
 
-void cooldown_save(struct buf *out, const struct cooldowns *c, const struct cooldown *entry,
+void cooldown_save(struct json_write *w, const struct cooldowns *c, const struct cooldown *entry,
                    struct now now)
 {
-    struct json_write w;
-
-    json_write_init(&w, out);
-    json_write_object(&w, NULL);
-    json_write_span(&w, "key", table_key_of(&c->table, entry));
-    json_write_int(&w, "began_ms", entry->began_ms + clock_offset(now));
-    json_write_str(&w, "severity", severity_text(entry->severity));
-    json_write_int(&w, "suppressed", entry->suppressed);
-    json_write_end_object(&w);
+    json_write_span(w, "key", table_key_of(&c->table, entry));
+    json_write_int(w, "began_ms", entry->began_ms + clock_offset(now));
+    json_write_str(w, "severity", severity_text(entry->severity));
+    json_write_int(w, "suppressed", entry->suppressed);
 }
 
 static int load_severity(const struct json *doc, json_ref ref, enum severity *out)
@@ -124,29 +118,40 @@ static int load_severity(const struct json *doc, json_ref ref, enum severity *ou
     return strcmp(severity_text(*out), text) == 0 ? 0 : -1;
 }
 
+void cooldown_found(struct cooldowns *c, struct span key, const struct cooldown *found,
+                    int64_t length_ms, struct now now)
+{
+    struct cooldown *entry = table_find(&c->table, key);
+    int64_t age_ms = now.wall_ms - found->began_ms;
+
+    if (age_ms < 0)
+        age_ms = 0;
+    if (age_ms >= length_ms || (entry != NULL && now.boot_ms - entry->began_ms <= age_ms))
+        return;
+    if (entry == NULL && (entry = table_add(&c->table, key)) == NULL)
+        return;
+    entry->began_ms = now.boot_ms - age_ms;
+    entry->severity = found->severity;
+    entry->suppressed = found->suppressed;
+}
+
 int cooldown_load(struct cooldowns *c, struct span object, int64_t length_ms, struct now now)
 {
     jsmntok_t tokens[TOKENS];
     struct json doc;
     char key[TABLE_KEY_MAX + 1];
-    int64_t began_ms, suppressed;
-    enum severity severity;
+    struct cooldown loaded;
+    int64_t suppressed;
 
     if (json_read(&doc, object.p, object.n, tokens, TOKENS, 1) != JSON_OK ||
         json_string(&doc, json_member(&doc, JSON_ROOT, "key"), key, sizeof(key)) <= 0 ||
         json_int(&doc, json_member(&doc, JSON_ROOT, "began_ms"), INT64_MIN / 4, INT64_MAX / 4,
-                 &began_ms) != 0 ||
-        load_severity(&doc, json_member(&doc, JSON_ROOT, "severity"), &severity) != 0 ||
+                 &loaded.began_ms) != 0 ||
+        load_severity(&doc, json_member(&doc, JSON_ROOT, "severity"), &loaded.severity) != 0 ||
         json_int(&doc, json_member(&doc, JSON_ROOT, "suppressed"), 0, UINT32_MAX, &suppressed) != 0)
         return -1;
 
-    began_ms -= clock_offset(now);
-    struct cooldown loaded = {.began_ms = began_ms < now.boot_ms ? began_ms : now.boot_ms};
-    if (!cooldown_in_force(&loaded, length_ms, now.boot_ms))
-        return 0;
-    struct cooldown *entry = entry_for(c, span_of(key), length_ms, now.boot_ms);
-    entry->began_ms = loaded.began_ms;
-    entry->severity = severity;
-    entry->suppressed = (uint32_t)suppressed;
+    loaded.suppressed = (uint32_t)suppressed;
+    cooldown_found(c, span_of(key), &loaded, length_ms, now);
     return 0;
 }

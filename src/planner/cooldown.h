@@ -4,8 +4,8 @@
  * so that a changed value of the setting counts at once. Full: expired entries make room, then the
  * oldest is evicted (with a log line). */
 
-#include "base/buf.h"
 #include "base/clock.h"
+#include "base/json_write.h"
 #include "base/limits.h"
 #include "base/table.h"
 #include "planner/event.h"
@@ -40,11 +40,16 @@ uint32_t cooldown_suppressed(const struct cooldowns *c, struct span key);
 /* Is this entry's time not over? */
 bool cooldown_in_force(const struct cooldown *entry, int64_t length_ms, int64_t boot_ms);
 
-/* One entry as a JSON object for the state file, its start as wall-clock milliseconds. */
-void cooldown_save(struct buf *out, const struct cooldowns *c, const struct cooldown *entry,
+/* The members of an entry's JSON object for the state file, its start as wall-clock milliseconds.
+ */
+void cooldown_save(struct json_write *w, const struct cooldowns *c, const struct cooldown *entry,
                    struct now now);
-/* Takes one back. A start in the future counts as now; one that is over is left out.
- * 0, or -1 where the object makes no sense. */
+/* Takes one back. A start in the future counts as now; one that is over is left out, and so is one
+ * that is not newer than what the key has. 0, or -1 where the object makes no sense. */
 int cooldown_load(struct cooldowns *c, struct span object, int64_t length_ms, struct now now);
+/* The same for one that was not saved, its began_ms on the wall clock; nothing makes room for it.
+ */
+void cooldown_found(struct cooldowns *c, struct span key, const struct cooldown *found,
+                    int64_t length_ms, struct now now);
 
 #endif

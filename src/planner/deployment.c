@@ -1,7 +1,6 @@
 #include "planner/deployment.h"
 
 #include "base/json_read.h"
-#include "base/json_write.h"
 #include "base/log.h"
 
 /* A saved entry has nine members, each a name and a value; somebody may have added some. */
@@ -148,23 +147,18 @@ static int64_t stamp(int64_t boot_ms, struct now now)
     return ms > 0 ? ms : 0;
 }
 
-void deployment_save(struct buf *out, const struct deployments *d, const struct deployment *entry,
-                     struct now now)
+void deployment_save(struct json_write *w, const struct deployments *d,
+                     const struct deployment *entry, struct now now)
 {
-    struct json_write w;
-
-    json_write_init(&w, out);
-    json_write_object(&w, NULL);
-    json_write_span(&w, "key", table_key_of(&d->table, entry));
-    json_write_bool(&w, "started", entry->started);
-    json_write_bool(&w, "completed", entry->completed);
-    json_write_bool(&w, "failed", entry->failed);
-    json_write_int(&w, "started_ms", entry->started_ms);
-    json_write_int(&w, "ended_ms", entry->ended_ms);
-    json_write_int(&w, "floor_ms", entry->floor_ms);
-    json_write_int(&w, "hold_until_ms", stamp(entry->hold_until_ms, now));
-    json_write_int(&w, "read_ms", stamp(entry->read_ms, now));
-    json_write_end_object(&w);
+    json_write_span(w, "key", table_key_of(&d->table, entry));
+    json_write_bool(w, "started", entry->started);
+    json_write_bool(w, "completed", entry->completed);
+    json_write_bool(w, "failed", entry->failed);
+    json_write_int(w, "started_ms", entry->started_ms);
+    json_write_int(w, "ended_ms", entry->ended_ms);
+    json_write_int(w, "floor_ms", entry->floor_ms);
+    json_write_int(w, "hold_until_ms", stamp(entry->hold_until_ms, now));
+    json_write_int(w, "read_ms", stamp(entry->read_ms, now));
 }
 
 static int load_time(const struct json *doc, const char *name, int64_t *ms)

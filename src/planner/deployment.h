@@ -4,8 +4,8 @@
  * has lasted DEPLOYMENT_HOLD_MS (handled). Events may be read in any order; their own times tell.
  */
 
-#include "base/buf.h"
 #include "base/clock.h"
+#include "base/json_write.h"
 #include "base/limits.h"
 #include "base/table.h"
 
@@ -48,9 +48,10 @@ enum deployment_view deployment_look(const struct deployments *d, struct span ke
 /* Until when the running deployment of this key holds; 0 where none does. */
 int64_t deployment_hold_until(const struct deployments *d, struct span key, int64_t boot_ms);
 
-/* One entry as a JSON object for the state file, the hold's end as wall-clock milliseconds. */
-void deployment_save(struct buf *out, const struct deployments *d, const struct deployment *entry,
-                     struct now now);
+/* The members of an entry's JSON object for the state file, the hold's end as wall-clock
+ * milliseconds. */
+void deployment_save(struct json_write *w, const struct deployments *d,
+                     const struct deployment *entry, struct now now);
 /* Takes one back; a hold ends DEPLOYMENT_HOLD_MS from now at the latest, wherever the clock went.
  * 0, or -1 where the object makes no sense. */
 int deployment_load(struct deployments *d, struct span object, struct now now);

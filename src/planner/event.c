@@ -244,27 +244,13 @@ static bool find_event(struct place *place)
 
 /* ---- Names ---- */
 
-char *event_safe_name(char *dst, struct span name)
-{
-    if (name.n == 0)
-        *dst++ = '_';
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
-        bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        bool inside = c == '_' || (i > 0 && (c == '.' || c == '-'));
-        *dst++ = (char)(plain || inside ? c : '_');
-    }
-    *dst = '\0';
-    return dst;
-}
-
 bool event_plain_name(struct span name)
 {
     char safe[NAME_MAX_BYTES + 2];
 
     if (name.n == 0 || name.n > NAME_MAX_BYTES || name.p[0] == '_')
         return false;
-    event_safe_name(safe, name);
+    span_safe_name(safe, name);
     return span_is(name, safe);
 }
 
@@ -311,14 +297,13 @@ static enum event_error take_names(struct event *out, const struct place *place)
     return error;
 }
 
-void event_make_key(struct event *event)
+void event_make_key(char key[TABLE_KEY_MAX + 1], const char *node, const char *service)
 {
-    _Static_assert(sizeof(event->key) > NAME_MAX_BYTES + 1 + NAME_MAX_BYTES,
-                   "two names and a slash");
+    _Static_assert(TABLE_KEY_MAX > NAME_MAX_BYTES + 1 + NAME_MAX_BYTES, "two names and a slash");
 
-    char *end = event_safe_name(event->key, span_of(event->node));
+    char *end = span_safe_name(key, span_of(node));
     *end = '/';
-    event_safe_name(end + 1, span_of(event->service));
+    span_safe_name(end + 1, span_of(service));
 }
 
 static void complete_names(struct event *out, const struct aliases *aliases)
@@ -327,7 +312,7 @@ static void complete_names(struct event *out, const struct aliases *aliases)
         memcpy(out->service, "all", sizeof("all"));
     /* Either view is of a name that was found to be short enough. */
     (void)span_copy(out->node, sizeof(out->node), alias_of(aliases, span_of(out->node_as_came)));
-    event_make_key(out);
+    event_make_key(out->key, out->node, out->service);
 }
 
 /* ---- Time ---- */

@@ -62,13 +62,8 @@ const char *event_error_text(enum event_error error);
 enum event_error event_parse(struct event *out, struct span bytes, const struct aliases *aliases,
                              struct span origin, int64_t arrived_ms);
 
-/* The key, made from node and service. */
-void event_make_key(struct event *event);
-
-/* Makes a name fit for a file name and a key part: everything outside [A-Za-z0-9._-] becomes '_',
- * a leading dot or dash too. dst has room for name.n + 2 bytes: an empty name becomes "_".
- * Returns its end, where the NUL is. */
-char *event_safe_name(char *dst, struct span name);
+/* The key of these names, which have up to NAME_MAX_BYTES each. */
+void event_make_key(char key[TABLE_KEY_MAX + 1], const char *node, const char *service);
 
 /* Is it a name that a restart or redeploy may be proposed for: [A-Za-z0-9][A-Za-z0-9._-]*? */
 bool event_plain_name(struct span name);

@@ -75,13 +75,13 @@ static void get(struct place *place, void *bytes, size_t n)
 
 /* ---- Events ---- */
 
-static size_t blocks_of(const struct event_blocks *b, const struct event_pack *pack)
+size_t event_pack_blocks(const struct event *event)
 {
-    size_t n = 0;
+    size_t n = sizeof(struct head) + EVENT_BLOCK_BYTES - 1;
 
-    for (uint16_t at = pack->first; at != 0; at = b->blocks[at - 1].next)
-        n++;
-    return n;
+    for (size_t i = 0; i < TEXTS; i++)
+        n += strlen((const char *)event + texts[i]);
+    return n / EVENT_BLOCK_BYTES;
 }
 
 /* A chain of so many blocks, which there are. */
@@ -106,17 +106,14 @@ int event_pack_put(struct event_blocks *b, struct event_pack *pack, const struct
 {
     struct head head = {
         .identity = event->identity, .arrived_ms = event->arrived_ms, .dated = event->dated};
-    size_t n = sizeof(head);
+    size_t count = event_pack_blocks(event);
 
-    for (size_t i = 0; i < TEXTS; i++) {
-        head.n[i] = (uint16_t)strlen((const char *)event + texts[i]);
-        n += head.n[i];
-    }
-    n = (n + EVENT_BLOCK_BYTES - 1) / EVENT_BLOCK_BYTES;
-    if (n > EVENT_BLOCKS_MAX - b->taken + blocks_of(b, pack))
+    if (count > (size_t)EVENT_BLOCKS_MAX - b->taken + pack->count)
         return -1;
+    for (size_t i = 0; i < TEXTS; i++)
+        head.n[i] = (uint16_t)strlen((const char *)event + texts[i]);
     event_pack_free(b, pack);
-    pack->first = take(b, n);
+    *pack = (struct event_pack){.first = take(b, count), .count = (uint16_t)count};
     struct place place = {.blocks = b, .number = pack->first};
     put(&place, &head, sizeof(head));
     for (size_t i = 0; i < TEXTS; i++)
@@ -139,7 +136,7 @@ void event_pack_get(const struct event_blocks *b, const struct event_pack *pack,
         get(&place, text, head.n[i]);
         text[head.n[i]] = '\0';
     }
-    event_make_key(event);
+    event_make_key(event->key, event->node, event->service);
 }
 
 void event_pack_forget_identity(struct event_blocks *b, const struct event_pack *pack)
@@ -153,12 +150,10 @@ void event_pack_free(struct event_blocks *b, struct event_pack *pack)
 
     if (last == 0)
         return;
-    b->taken--;
-    while (block_at(b, last)->next != 0) {
+    while (block_at(b, last)->next != 0)
         last = block_at(b, last)->next;
-        b->taken--;
-    }
     block_at(b, last)->next = b->free;
     b->free = pack->first;
-    pack->first = 0;
+    b->taken = (uint16_t)(b->taken - pack->count);
+    *pack = (struct event_pack){0};
 }

@@ -21,6 +21,7 @@ struct event_blocks {
 
 struct event_pack {
     uint16_t first; /* its number + 1; 0 = nothing is packed */
+    uint16_t count; /* of its blocks */
 };
 
 /* The numbers that go before the texts, and the longest texts. */
@@ -31,6 +32,8 @@ struct event_pack {
 /* No event takes more blocks. */
 #define EVENT_PACK_BLOCKS ((EVENT_PACK_MAX + EVENT_BLOCK_BYTES - 1) / EVENT_BLOCK_BYTES)
 
+/* How many blocks it takes. */
+size_t event_pack_blocks(const struct event *event);
 /* In the place of what the pack holds. 0, or -1 and that stays, where there is no room. */
 int event_pack_put(struct event_blocks *b, struct event_pack *pack, const struct event *event);
 /* All but severity and at_ms. */

@@ -83,12 +83,12 @@ static bool lead(struct planner *p, struct work *work, const struct newcomer *ne
 }
 
 /* What can be read again waits; what cannot may take the place of what matters less. */
-static bool make_room(struct planner *p, const struct newcomer *new, const struct work *but,
+static bool make_room(struct planner *p, const struct newcomer *new, const struct work *own,
                       struct now now)
 {
     if (!handles_empty(&new->refs))
         return false;
-    struct work *least = queue_least(&p->queue, new->event->severity, but);
+    struct work *least = queue_least(&p->queue, new->event, own);
     if (least == NULL)
         return false;
     conclude_drop(p, least, OUTCOME_QUEUE_FULL, "a graver event took its slot", now);
@@ -136,7 +136,7 @@ static enum planner_took wait_behind(struct planner *p, struct work *work, struc
     if (work->next != NULL)
         return merge(p, work->next, new, now);
     while (queue_add_next(&p->queue, work, new->event) == NULL)
-        if (!make_room(p, new, work, now))
+        if (!make_room(p, new, NULL, now))
             return no_slot(p, new);
     return settle_in(p, work->next, new);
 }

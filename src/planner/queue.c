@@ -151,16 +151,18 @@ static bool is_replaceable(const struct work *work)
     return !queue_is_busy(work) && !queue_is_unsure(work) && handles_empty(&work->refs);
 }
 
-struct work *queue_least(const struct queue *q, enum severity severity, const struct work *but)
+struct work *queue_least(const struct queue *q, const struct event *event, const struct work *own)
 {
     struct work *least = NULL;
+    size_t room = (size_t)EVENT_BLOCKS_MAX - q->events.taken + (own != NULL ? own->pack.count : 0);
     for (uint32_t i = 0; i < q->count; i++) {
         struct work *work = q->pieces[i];
-        if (work->severity >= severity || work == but || !is_replaceable(work))
+        if (work->severity >= (uint8_t)event->severity || work == own || !is_replaceable(work))
             continue;
+        room += work->pack.count;
         if (least == NULL || work->severity < least->severity ||
             (work->severity == least->severity && work->arrived_ms < least->arrived_ms))
             least = work;
     }
-    return least;
+    return event_pack_blocks(event) <= room ? least : NULL;
 }

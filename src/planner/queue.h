@@ -52,9 +52,9 @@ unsigned queue_room(const struct queue *q, bool half);
 bool queue_is_busy(const struct work *work); /* it has a slot */
 /* Is it queued, and its action perhaps written? It keeps its leader, by which that is found. */
 bool queue_is_unsure(const struct work *work);
-/* The piece that makes room for an event of this severity which cannot be read again: the oldest of
- * the lowest severity below it that cannot either and is not busy or unsure, but for this one.
- * NULL: none. */
-struct work *queue_least(const struct queue *q, enum severity severity, const struct work *but);
+/* The piece that makes room for an event which cannot be read again: the oldest of the lowest
+ * severity below it that cannot either and is not busy or unsure. own: the piece whose event it is
+ * to replace, which stays; or NULL. NULL: none, or all of them together would not do. */
+struct work *queue_least(const struct queue *q, const struct event *event, const struct work *own);
 
 #endif

@@ -1,7 +1,6 @@
 #include "planner/seen.h"
 
 #include "base/json_read.h"
-#include "base/json_write.h"
 
 /* Identities in a line of the state file. */
 #define LINE_MAX 32
@@ -62,21 +61,16 @@ static void write_hex(struct json_write *w, uint64_t identity)
     json_write_str(w, NULL, text);
 }
 
-bool seen_save(const struct seen *s, struct buf *out, uint32_t *at)
+bool seen_save(const struct seen *s, struct json_write *w, uint32_t *at)
 {
-    struct json_write w;
-
     while (*at < SEEN_IDENTITIES_MAX && from_oldest(s, *at) == 0)
         ++*at;
     if (*at >= SEEN_IDENTITIES_MAX)
         return false;
-    json_write_init(&w, out);
-    json_write_object(&w, NULL);
-    json_write_array(&w, "identities");
+    json_write_array(w, "identities");
     for (unsigned n = 0; n < LINE_MAX && *at < SEEN_IDENTITIES_MAX; n++)
-        write_hex(&w, from_oldest(s, (*at)++));
-    json_write_end_array(&w);
-    json_write_end_object(&w);
+        write_hex(w, from_oldest(s, (*at)++));
+    json_write_end_array(w);
     return true;
 }
 

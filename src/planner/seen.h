@@ -4,7 +4,7 @@
  * and over Redis), the second one when every trace of the first has gone. The newest
  * SEEN_IDENTITIES_MAX are kept; 0 is no identity. */
 
-#include "base/buf.h"
+#include "base/json_write.h"
 #include "base/limits.h"
 
 struct seen {
@@ -23,8 +23,9 @@ void seen_turn(struct seen *s, int64_t boot_ms);
 bool seen_has(const struct seen *s, uint64_t identity);
 void seen_note(struct seen *s, uint64_t identity);
 
-/* The line of entries from *at on for the state file, and the next *at; false behind the last. */
-bool seen_save(const struct seen *s, struct buf *out, uint32_t *at);
+/* The member with entries from *at on of a line of the state file, and the next *at; false behind
+ * the last. */
+bool seen_save(const struct seen *s, struct json_write *w, uint32_t *at);
 /* Takes a line back. 0, or -1 where it makes no sense. */
 int seen_load(struct seen *s, struct span object);
 

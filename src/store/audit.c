@@ -23,35 +23,20 @@ static const char suffix[] = ".json";
 /* "events/<date>", which a path begins with. */
 #define DAY_LEN (sizeof(TREE_EVENTS) + TIMESTAMP_DATE_SIZE - 1)
 
-/* In a file's name all but [A-Za-z0-9._-] becomes _, and a leading dot or dash too. */
-static int sanitize(char out[NAME_MAX_BYTES + 1], const char *name)
-{
-    struct span s = span_of(name);
-
-    if (s.n == 0 || span_copy(out, NAME_MAX_BYTES + 1, s) != 0)
-        return -1;
-    for (char *c = out; *c != '\0'; c++) {
-        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-                     (*c >= '0' && *c <= '9') || *c == '_';
-        if (!plain && ((*c != '.' && *c != '-') || c == out))
-            *c = '_';
-    }
-    return 0;
-}
-
 /* Where this node's planner has it: events/<date>/<node>/evt-<node>-... 0, or -1. */
 static int find_path(char path[PATH_LEN_MAX], const struct audit *audit, const char *node_name)
 {
+    const struct span name = span_of(node_name);
     const struct span parts[] = {span_of(audit->action_id), span_of(audit->correlation_id)};
     char date[TIMESTAMP_DATE_SIZE];
-    char node[NAME_MAX_BYTES + 1];
+    char node[NAME_MAX_BYTES + 2];
     char hash[AUDIT_HASH_CHARS + 1];
     struct buf b;
 
-    if (audit->created_at < 0 || audit->created_at > ACTION_TIME_MAX_S)
+    if (audit->created_at < 0 || audit->created_at > ACTION_TIME_MAX_S || name.n == 0 ||
+        name.n > NAME_MAX_BYTES)
         return -1;
-    if (sanitize(node, node_name) != 0)
-        return -1;
+    span_safe_name(node, name);
     timestamp_date(date, audit->created_at * 1000);
     sha256_hex(hash, AUDIT_HASH_CHARS, parts, sizeof(parts) / sizeof(parts[0]));
 
@@ -177,6 +162,8 @@ struct mending {
     const char *node_name;
     int64_t since_s;
     int left; /* so many more may be written */
+    void (*found)(void *arg, const struct action_facts *facts);
+    void *arg;
 };
 
 /* Under our own name, or any other's. What cannot be looked at is taken for missing: writing it
@@ -213,6 +200,7 @@ static int mend(void *arg, const char *name, enum action_look look,
     if (facts == NULL || !facts->ours || facts->created_at < m->since_s ||
         facts->created_at > m->since_s + 2 * AUDIT_MEND_S)
         return 0;
+    m->found(m->arg, facts);
     audit_of(&audit, facts, m->node_name);
     if (stands(m->tree, &audit))
         return 0;
@@ -223,14 +211,16 @@ static int mend(void *arg, const char *name, enum action_look look,
     return errno;
 }
 
-int audit_mend(const struct tree *tree, const char *node_name, int64_t last_s)
+int audit_mend(const struct tree *tree, const char *node_name, int64_t last_s,
+               void (*found)(void *arg, const struct action_facts *facts), void *arg)
 {
-    struct mending m = {tree, node_name, last_s - AUDIT_MEND_S, AUDITS_MENDED_MAX};
+    struct mending m = {tree, node_name, last_s - AUDIT_MEND_S, AUDITS_MENDED_MAX, found, arg};
     int error = 0;
 
     /* In the order in which actions move on: none slips past. A directory that cannot be read is
      * told of by who looks for open actions there. */
-    for (enum action_place place = ACTION_PENDING; place <= ACTION_RUNNING && error <= 0; place++)
+    for (enum action_place place = ACTION_PENDING;
+         last_s > 0 && place < ACTION_PLACES && error <= 0; place++)
         error = actions_each(tree, place, m.since_s, mend, &m);
     return error > 0 ? error : 0;
 }

@@ -41,12 +41,14 @@ static inline void audit_of(struct audit *out, const struct action_facts *facts,
 int audit_put(const struct tree *tree, const struct audit *audit);
 
 /* A planner that is killed between an action and its audit event owes that: a message of which the
- * action was made does not come again. Writes what is missing of the actions in pending/, approved/
- * and running/ that planner-agent proposed, created within AUDIT_MEND_S of last_s (Unix seconds:
- * the last sign of life of the planner before, by its clock); of older ones somebody may have
- * tidied it up. What stands under another node's name is not missing: the tree may have been
- * another planner's, or NODE_NAME another. 0, or the errno of what could not be written, EAGAIN
+ * action was made does not come again. Writes what is missing of the actions that planner-agent
+ * proposed, wherever they have gone since, created within AUDIT_MEND_S of last_s (Unix seconds: the
+ * last sign of life of the planner before, by its clock; 0 or less: there was none, and nothing is
+ * owed); of older ones somebody may have tidied it up. What stands under another node's name is not
+ * missing: the tree may have been another planner's, or NODE_NAME another. Calls found for each of
+ * these actions, whatever is missing of it. 0, or the errno of what could not be written, EAGAIN
  * where more than AUDITS_MENDED_MAX were missing; the rest is left for the next call then. */
-int audit_mend(const struct tree *tree, const char *node_name, int64_t last_s);
+int audit_mend(const struct tree *tree, const char *node_name, int64_t last_s,
+               void (*found)(void *arg, const struct action_facts *facts), void *arg);
 
 #endif

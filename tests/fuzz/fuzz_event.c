@@ -35,10 +35,10 @@ static void check_names(const struct event *e)
     REQUIRE(is_text(e->service, sizeof(e->service), 1));
     REQUIRE(is_text(e->source, sizeof(e->source), 0));
     REQUIRE(is_text(e->key, sizeof(e->key), 3));
-    event_safe_name(safe, span_of(e->node));
+    span_safe_name(safe, span_of(e->node));
     size_t n = strlen(safe);
     REQUIRE(strncmp(e->key, safe, n) == 0 && e->key[n] == '/');
-    event_safe_name(safe, span_of(e->service));
+    span_safe_name(safe, span_of(e->service));
     REQUIRE(strcmp(e->key + n + 1, safe) == 0);
     for (const char *p = e->key; *p != '\0'; p++)
         REQUIRE(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/", *p));

@@ -110,13 +110,13 @@ def owed(agent, tree, **members):
     return audit, content
 
 
-@pytest.mark.parametrize("place", ["pending", "approved", "running"])
+@pytest.mark.parametrize("place", ["pending", "approved", "running", "completed", "failed"])
 def test_what_is_missing_is_written_at_the_next_start(agent, tree, place):
     audit, content = owed(agent, tree)
     if place != "pending":
         agent.cmd("approve", ID)
-    if place == "running":
-        tree.move_action(ID, "running", "approved")
+    if place not in ("pending", "approved"):
+        tree.move_action(ID, place, "approved")
     action = tree.action_path(ID, place).read_bytes()
     done = agent.run_once()
     assert done.named("resumed", "already_open", "proposed") == [], "its event was read again"

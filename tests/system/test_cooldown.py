@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from agent import wait_for
+
 ID = "container-restart-solaria-web"
 
 
@@ -137,6 +139,61 @@ def test_it_survives_a_kill_of_the_daemon(agent, tree):
     tree.event()
     daemon.wait_log("cooldown")
     assert tree.actions() == {}
+
+
+def lost(agent, tree, **event):
+    """A daemon that is killed in the minute after it saved its state; its second event was a message,
+    or as good as one."""
+    daemon = agent.start()
+    tree.event(service="first")
+    daemon.wait_log("proposed")
+    wait_for("the state", lambda: (tree.state / "cooldowns").exists())
+    tree.event(**event)
+    daemon.wait_log("proposed", count=2)
+    daemon.kill()
+    assert b"web" not in (tree.state / "cooldowns").read_bytes()
+    for path in (tree.path / "events").rglob("*.json"):
+        if not path.name.startswith("evt-planner-"):
+            path.unlink()
+
+
+@pytest.mark.parametrize("place", ["completed", "failed", "cancelled"])
+def test_it_survives_a_kill_before_it_is_saved(agent, tree, place):
+    """The action tells of it, wherever it is by now."""
+    lost(agent, tree, severity="error")
+    tree.move_action(ID, place)
+    daemon = agent.start()
+    tree.event(severity="error")
+    daemon.wait_log("cooldown")
+    assert ID not in tree.actions()
+    # As grave as its event was.
+    tree.event(severity="critical")
+    daemon.wait_log("proposed")
+    assert tree.action(ID)["details"]["suppressed_count"] == 1
+
+
+def test_what_nothing_has_judged_has_none_after_a_kill_either(agent, tree):
+    """An alert for what was too old says nothing of what is new."""
+    lost(agent, tree, at=-2 * 3600)
+    stale, = (action_id for action_id, action in tree.actions().items() if action["service"] == "web")
+    assert tree.action(stale)["details"]["policy"] == ["stale"]
+    tree.move_action(stale, "completed")
+    daemon = agent.start()
+    tree.event()
+    daemon.wait_log("proposed")
+    assert daemon.named("cooldown") == []
+
+
+@pytest.mark.parametrize("members, repeated", [({}, False), ({"proposed_by": "supervisor"}, True),
+                                               ({"created_at": 253402300799}, True), ({"created_at": None}, True),
+                                               ({"node": "other"}, True), ({"service": "../web"}, True)],
+                         ids=lambda value: str(value))
+def test_only_actions_of_ours_begin_one(agent, tree, members, repeated):
+    agent.run_once()
+    tree.put_action("completed", {"action_id": "x", "node": "solaria", "service": "web", "type": "container_restart",
+                                  "created_at": int(time.time()), "proposed_by": "planner-agent",
+                                  "details": {"event": {"severity": "error"}}, **members})
+    assert bool(propose(agent, tree).named("proposed")) == repeated
 
 
 def test_it_survives_a_reboot(agent, tree):

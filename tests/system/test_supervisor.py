@@ -138,6 +138,13 @@ def test_the_status_is_a_line_that_comes_when_it_changes(agent, tree, one_manage
     assert all("\n" not in text and len(text) < 160 for text in statuses)
 
 
+def test_of_an_idle_start_it_is_not_said_that_it_reads(agent, tree, one_manager):
+    """The next status may be a minute away."""
+    agent.start(env=supervised(one_manager))
+    wait_for("a status", lambda: any(text.startswith("STATUS=") for text in one_manager.texts))
+    assert [text for text in one_manager.texts if text.startswith("STATUS=")] == ["STATUS=Waiting for events; Redis is off"]
+
+
 def test_the_status_names_what_is_wrong(agent, tree, one_manager):
     pending = tree.path / "actions" / "pending"
     daemon = agent.start(env=supervised(one_manager, LLM_CHAIN="ollama", OLLAMA_API_BASE="http://127.0.0.1:1"))

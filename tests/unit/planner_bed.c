@@ -488,7 +488,8 @@ void bed_check(void)
         const struct work *work = queue_at(q, i);
         chained += check_work(work, marks);
         claimed += work->claimed;
-        blocks += blocks_in(&q->events, work->pack.first);
+        assert_int_equal(work->pack.count, blocks_in(&q->events, work->pack.first));
+        blocks += work->pack.count;
         if (work->next != NULL) {
             assert_true(queue_is_busy(work) || queue_is_unsure(work));
             assert_false(queue_is_busy(work->next));

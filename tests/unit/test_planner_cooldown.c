@@ -161,8 +161,12 @@ static struct span save(struct now now)
 {
     static char text[1024];
     static struct buf out;
+    struct json_write w;
     buf_init(&out, text, sizeof(text));
-    cooldown_save(&out, &c, table_find(&c.table, KEY), now);
+    json_write_init(&w, &out);
+    json_write_object(&w, NULL);
+    cooldown_save(&w, &c, table_find(&c.table, KEY), now);
+    json_write_end_object(&w);
     assert_int_equal(buf_done(&out), 0);
     return buf_view(&out);
 }
@@ -216,6 +220,87 @@ static void test_a_start_in_the_future_counts_as_now(void **state)
     assert_int_equal(cooldown_load(&c, saved, LENGTH, now), 0);
     assert_false(cooldown_passes(&c, KEY, SEVERITY_ERROR, LENGTH, T0 + LENGTH - 1));
     assert_true(cooldown_passes(&c, KEY, SEVERITY_ERROR, LENGTH, T0 + LENGTH));
+}
+
+/* ---- Found ---- */
+
+#define WALL INT64_C(1780000000000)
+
+static void find(struct span key, enum severity severity, int64_t age_ms, int64_t boot_ms)
+{
+    const struct cooldown found = {.began_ms = WALL - age_ms, .severity = severity};
+    cooldown_found(&c, key, &found, LENGTH, (struct now){.boot_ms = boot_ms, .wall_ms = WALL});
+}
+
+static void test_found_by_age(void **state)
+{
+    static const struct {
+        int64_t age_ms;
+        bool taken;
+        int64_t began_ms;
+    } cases[] = {
+        {0, true, T0},
+        {1, true, T0 - 1},
+        {LENGTH - 1, true, T0 - LENGTH + 1},
+        {LENGTH, false, 0},
+        {WALL, false, 0},
+        {-1, true, T0}, /* a start in the future counts as now */
+        {WALL - INT64_C(253402300799000), true, T0},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        cooldown_init(&c);
+        find(KEY, SEVERITY_ERROR, cases[i].age_ms, T0);
+        const struct cooldown *entry = table_find(&c.table, KEY);
+        if (c.table.count != cases[i].taken || (entry != NULL) != cases[i].taken)
+            fail_msg("%lld", (long long)cases[i].age_ms);
+        if (entry == NULL)
+            continue;
+        assert_true(entry->began_ms == cases[i].began_ms);
+        assert_int_equal(entry->severity, SEVERITY_ERROR);
+        assert_int_equal(entry->suppressed, 0);
+    }
+    /* It began before this boot. */
+    cooldown_init(&c);
+    find(KEY, SEVERITY_ERROR, 1000, 3);
+    assert_false(cooldown_passes(&c, KEY, SEVERITY_ERROR, LENGTH, LENGTH - 998));
+    assert_true(cooldown_passes(&c, KEY, SEVERITY_ERROR, LENGTH, LENGTH - 997));
+}
+
+static void test_what_is_found_counts_where_it_is_newer(void **state)
+{
+    static const struct {
+        int64_t age_ms;
+        bool counts;
+    } cases[] = {{1001, false}, {1000, false}, {999, true}, {-5, true}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        cooldown_init(&c);
+        cooldown_start(&c, KEY, SEVERITY_WARNING, LENGTH, T0 - 1000);
+        assert_false(cooldown_passes(&c, KEY, SEVERITY_INFO, LENGTH, T0));
+        find(KEY, SEVERITY_ERROR, cases[i].age_ms, T0);
+        assert_int_equal(c.table.count, 1);
+        assert_int_equal(cooldown_suppressed(&c, KEY), !cases[i].counts);
+        assert_int_equal(cooldown_passes(&c, KEY, SEVERITY_ERROR, LENGTH, T0), !cases[i].counts);
+    }
+}
+
+/* Nothing makes room for it: all that would may be newer. */
+static void test_what_is_found_needs_room(void **state)
+{
+    static char key[TABLE_KEY_MAX + 1];
+    (void)state;
+    fill();
+    find(KEY, SEVERITY_ERROR, 0, T0 + COOLDOWNS_MAX);
+    assert_int_equal(c.table.count, COOLDOWNS_MAX);
+    assert_null(table_find(&c.table, KEY));
+    find(span_of("n/5"), SEVERITY_CRITICAL, 0, T0 + COOLDOWNS_MAX);
+    const struct cooldown *entry = table_find(&c.table, span_of("n/5"));
+    assert_int_equal(entry->severity, SEVERITY_CRITICAL);
+    cooldown_init(&c);
+    memset(key, 'k', sizeof(key));
+    find((struct span){key, sizeof(key)}, SEVERITY_ERROR, 0, T0);
+    assert_int_equal(c.table.count, 0);
 }
 
 static void test_lines_that_make_no_sense(void **state)
@@ -294,6 +379,9 @@ int main(void)
         cmocka_unit_test_setup(test_saved_as_a_wall_clock_stamp, begin),
         cmocka_unit_test_setup(test_one_that_is_over_is_left_out, begin),
         cmocka_unit_test_setup(test_a_start_in_the_future_counts_as_now, begin),
+        cmocka_unit_test_setup(test_found_by_age, begin),
+        cmocka_unit_test_setup(test_what_is_found_counts_where_it_is_newer, begin),
+        cmocka_unit_test_setup(test_what_is_found_needs_room, begin),
         cmocka_unit_test_setup(test_lines_that_make_no_sense, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -323,9 +323,13 @@ static void test_a_full_table_loses_the_one_heard_of_longest_ago(void **state)
 static int reload(struct now saved_at, struct now loaded_at)
 {
     char text[1024];
+    struct json_write w;
     struct buf b;
     buf_init(&b, text, sizeof(text));
-    deployment_save(&b, &d, table_at(&d.table, 0), saved_at);
+    json_write_init(&w, &b);
+    json_write_object(&w, NULL);
+    deployment_save(&w, &d, table_at(&d.table, 0), saved_at);
+    json_write_end_object(&w);
     assert_int_equal(buf_done(&b), 0);
     deployment_init(&d);
     return deployment_load(&d, buf_view(&b), loaded_at);

@@ -50,7 +50,7 @@ static void make(struct event *event, unsigned seed, size_t (*most)(size_t))
     FILL(timestamp, most(EVENT_TIMESTAMP_MAX));
     FILL(message, most(EVENT_MESSAGE_MAX));
     FILL(details, most(EVENT_DETAILS_MAX));
-    event_make_key(event);
+    event_make_key(event->key, event->node, event->service);
     event->identity = UINT64_C(0x0123456789abcdef) * (seed + 1);
     event->arrived_ms = INT64_MIN + (int64_t)seed;
     event->dated = seed % 2 != 0;
@@ -111,9 +111,16 @@ static void test_round_trip(void **state)
     assert_int_equal(event_pack_put(&b, &pack, &event), 0);
     assert_int_equal(b.taken, (EVENT_PACK_HEAD + EVENT_BLOCK_BYTES - 1) / EVENT_BLOCK_BYTES);
     check_pack(&pack, &event);
+    /* Not a byte is left, and one does not fit. */
+    for (unsigned over = 0; over <= 1; over++) {
+        fill(event.type, sizeof(event.type), 2 * EVENT_BLOCK_BYTES - EVENT_PACK_HEAD + over, 0);
+        assert_int_equal(event_pack_blocks(&event), 2 + over);
+    }
     make(&event, 1, all);
+    assert_int_equal(event_pack_blocks(&event), EVENT_PACK_BLOCKS);
     assert_int_equal(event_pack_put(&b, &pack, &event), 0);
     assert_int_equal(b.taken, EVENT_PACK_BLOCKS);
+    assert_int_equal(pack.count, EVENT_PACK_BLOCKS);
     check_pack(&pack, &event);
     for (unsigned n = 0; n <= NAME_MAX_BYTES; n++) {
         make(&event, n, nothing);
@@ -131,6 +138,7 @@ static void test_round_trip(void **state)
     }
     event_pack_free(&b, &pack);
     assert_int_equal(pack.first, 0);
+    assert_int_equal(pack.count, 0);
     assert_int_equal(b.taken, 0);
     event_pack_free(&b, &pack); /* it is empty */
     assert_int_equal(b.taken, 0);

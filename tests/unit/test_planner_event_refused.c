@@ -262,14 +262,14 @@ static void test_safe_names(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(names); i++) {
         memset(safe, '#', sizeof(safe));
-        event_safe_name(safe, span_of(names[i].name));
+        span_safe_name(safe, span_of(names[i].name));
         assert_string_equal(safe, names[i].safe);
         assert_int_equal(event_plain_name(span_of(names[i].name)), names[i].plain);
         /* It is made safe once and for all. */
-        event_safe_name(safe, span_of(names[i].safe));
+        span_safe_name(safe, span_of(names[i].safe));
         assert_string_equal(safe, names[i].safe);
     }
-    event_safe_name(safe, (struct span){"a\0b", 3});
+    span_safe_name(safe, (struct span){"a\0b", 3});
     assert_string_equal(safe, "a_b");
     assert_false(event_plain_name((struct span){"a\0b", 3}));
     static char long_name[NAME_MAX_BYTES + 2];
@@ -287,11 +287,11 @@ static void test_every_byte_alone_and_inside(void **state)
         char name[] = {'a', (char)c, '\0'};
         char safe[4];
         bool ok = strchr(inside, c) != NULL;
-        event_safe_name(safe, span_of(name));
+        span_safe_name(safe, span_of(name));
         assert_int_equal(safe[1], ok ? (char)c : '_');
         assert_int_equal(event_plain_name(span_of(name)), ok);
         bool first = ok && c != '.' && c != '-';
-        event_safe_name(safe, span_of(name + 1));
+        span_safe_name(safe, span_of(name + 1));
         assert_int_equal(safe[0], first ? (char)c : '_');
         assert_int_equal(event_plain_name(span_of(name + 1)), first && c != '_');
     }

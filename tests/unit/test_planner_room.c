@@ -96,6 +96,63 @@ static void test_where_none_is_less_grave_the_message_is_dropped(void **state)
     bed_check();
 }
 
+/* Nothing goes in vain: what would not be enough stays. */
+static void test_a_message_that_not_even_all_of_them_make_room_for(void **state)
+{
+    (void)state;
+    for (unsigned i = 1; i <= 5; i++)
+        say(BY_MESSAGE, i == 5 ? "error" : "info", i, 0);
+    say(BY_STREAM, "info", 6, 900); /* is read again: it keeps its place */
+    leave(5);
+    unsigned small = find(1)->pack.count;
+    unsigned most = (5 + 4 * small) * EVENT_BLOCK_BYTES;
+    say(BY_MESSAGE, "warning", 7, most);
+    assert_null(find(7));
+    assert_int_equal(bed.last, OUTCOME_QUEUE_FULL);
+    assert_int_equal(bed.planner.counts[OUTCOME_QUEUE_FULL], 1);
+    assert_int_equal(queue()->count, 6);
+    bed_check();
+    /* Every block of theirs, and those that are free. */
+    unsigned fits = most;
+    while (find(7) == NULL)
+        say(BY_MESSAGE, "warning", 7, --fits);
+    assert_int_equal(bed.planner.counts[OUTCOME_QUEUE_FULL], 4 + most - fits);
+    assert_int_equal(queue()->count, 3);
+    assert_int_equal(queue()->events.taken, EVENT_BLOCKS_MAX);
+    bed_check();
+}
+
+/* Nor for one that would lead: the place of its own piece is its to use. */
+static void test_a_leader_and_what_would_not_be_enough(void **state)
+{
+    (void)state;
+    say(BY_MESSAGE, "info", 1, 500);
+    say(BY_MESSAGE, "info", 2, 200);
+    leave(0);
+    say(BY_MESSAGE, "error", 1, 1000);
+    assert_int_equal(bed.last, OUTCOME_JOINED);
+    assert_int_equal(message_of(1), 500);
+    assert_non_null(find(2));
+    say(BY_MESSAGE, "error", 1, 750);
+    assert_int_equal(message_of(1), 750);
+    assert_null(find(2));
+    assert_int_equal(bed.planner.counts[OUTCOME_QUEUE_FULL], 1);
+    bed_check();
+}
+
+/* Where a place under a key is all that lacks, one piece goes. */
+static void test_a_full_queue_and_enough_memory(void **state)
+{
+    (void)state;
+    for (unsigned i = 1; i <= QUEUE_MAX; i++)
+        say(BY_MESSAGE, "info", i, 0);
+    say(BY_MESSAGE, "error", QUEUE_MAX + 1, 1000);
+    assert_non_null(find(QUEUE_MAX + 1));
+    assert_int_equal(bed.planner.counts[OUTCOME_QUEUE_FULL], 1);
+    assert_int_equal(queue()->count, QUEUE_MAX);
+    bed_check();
+}
+
 /* Its own event has a place, which may be too small for what would lead. */
 static void test_a_leader_that_has_no_room(void **state)
 {
@@ -192,6 +249,9 @@ int main(void)
         TEST(what_can_be_read_again_leaves_some),
         TEST(a_graver_message_takes_the_place_of_as_many_as_it_needs),
         TEST(where_none_is_less_grave_the_message_is_dropped),
+        TEST(a_message_that_not_even_all_of_them_make_room_for),
+        TEST(a_leader_and_what_would_not_be_enough),
+        TEST(a_full_queue_and_enough_memory),
         TEST(a_leader_that_has_no_room),
         TEST(a_leader_takes_the_place_of_others_not_of_its_own_piece),
         TEST(behind_a_slot_too),

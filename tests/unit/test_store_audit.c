@@ -341,6 +341,24 @@ static void put_action(const struct tree *tree, const char *place, const char *i
 #define OURS "\"proposed_by\":\"planner-agent\""
 #define PLAIN "container-restart-solaria-web"
 
+/* Whom it was told of. */
+static unsigned found;
+static char found_id[ACTION_ID_MAX + 1];
+
+static void take(void *arg, const struct action_facts *facts)
+{
+    assert_ptr_equal(arg, &found);
+    assert_true(facts->ours);
+    found++;
+    (void)snprintf(found_id, sizeof(found_id), "%s", facts->id);
+}
+
+static int mend(const struct tree *tree, int64_t last_s)
+{
+    found = 0;
+    return audit_mend(tree, "solaria", last_s, take, &found);
+}
+
 static int audits(const struct tree *tree)
 {
     return scratch_count(tree, "events/2026-05-27/solaria") + scratch_count(tree, DIR_PATH) +
@@ -354,7 +372,7 @@ static void test_mend_writes_what_was_owed(void **state)
     put_action(tree, "pending", PLAIN ".json", OURS, NOW);
     scratch_dirs(tree, DIR_PATH);
     dirs_synced = 0;
-    assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+    assert_int_equal(mend(tree, NOW), 0);
     /* As it would have been written, and durable as the action is. */
     assert_string_equal(scratch_get(tree, FILE_PATH), expected);
     assert_int_equal(dirs_synced, 2);
@@ -370,13 +388,16 @@ static void test_mend_touches_nothing_where_all_is_there(void **state)
     scratch_put(tree, DIR_PATH "/.tmp-00-0-1", "");
     assert_int_equal(chmod(scratch_path(tree, DIR_PATH), 0555), 0);
     dirs_synced = 0;
-    assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+    assert_int_equal(mend(tree, NOW), 0);
     assert_int_equal(dirs_synced, 0);
     assert_string_equal(scratch_get(tree, FILE_PATH), "as it was written");
     assert_int_equal(audits(tree), 2);
+    /* Something else may be. */
+    assert_int_equal(found, 1);
+    assert_string_equal(found_id, PLAIN);
 }
 
-/* Where an open action may be, and nowhere else. */
+/* Wherever it has gone since. */
 static void test_mend_by_place(void **state)
 {
     static const struct {
@@ -385,8 +406,8 @@ static void test_mend_by_place(void **state)
         int audits;
     } cases[] = {
         {"pending", "x.json", 1},  {"pending", ".claim-x", 1},  {"approved", "x.json", 1},
-        {"running", "x.json", 1},  {"rejected", "x.json", 0},   {"completed", "x.json", 0},
-        {"failed", "x.json", 0},   {"cancelled", "x.json", 0},  {"pending", "x.part", 0},
+        {"running", "x.json", 1},  {"rejected", "x.json", 1},   {"completed", "x.json", 1},
+        {"failed", "x.json", 1},   {"cancelled", "x.json", 1},  {"pending", "x.part", 0},
         {"pending", ".x.json", 0}, {"approved", ".claim-x", 0},
     };
     const struct tree *tree = *state;
@@ -394,8 +415,8 @@ static void test_mend_by_place(void **state)
 
     for (size_t i = 0; i < COUNT(cases); i++) {
         put_action(tree, cases[i].place, cases[i].id, OURS, NOW);
-        assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
-        if (audits(tree) != cases[i].audits)
+        assert_int_equal(mend(tree, NOW), 0);
+        if (audits(tree) != cases[i].audits || (int)found != cases[i].audits)
             fail_msg("%s/%s", cases[i].place, cases[i].id);
         (void)snprintf(path, sizeof(path), "actions/%s/%s", cases[i].place, cases[i].id);
         assert_true(scratch_has(tree, path));
@@ -423,8 +444,8 @@ static void test_mend_by_proposer(void **state)
 
     for (size_t i = 0; i < COUNT(cases); i++) {
         put_action(tree, "pending", "x.json", cases[i].members, NOW);
-        assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
-        if (audits(tree) != cases[i].audits)
+        assert_int_equal(mend(tree, NOW), 0);
+        if (audits(tree) != cases[i].audits || (int)found != cases[i].audits)
             fail_msg("%s", cases[i].members);
     }
 }
@@ -443,15 +464,28 @@ static void test_mend_by_age(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         int before = audits(tree);
         put_action(tree, "pending", "x.json", OURS, cases[i].created_at);
-        assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
-        if (audits(tree) - before != cases[i].audits)
+        assert_int_equal(mend(tree, NOW), 0);
+        if (audits(tree) - before != cases[i].audits || (int)found != cases[i].audits)
             fail_msg("%lld", (long long)cases[i].created_at);
     }
-    /* No sign of life of an earlier planner: it wrote nothing. */
-    int before = audits(tree);
-    put_action(tree, "pending", "x.json", OURS, NOW + 1);
-    assert_int_equal(audit_mend(tree, "solaria", -1), 0);
-    assert_int_equal(audits(tree), before);
+}
+
+/* Without one of an earlier planner nothing was written, whatever the clock said. */
+static void test_mend_by_sign_of_life(void **state)
+{
+    static const struct {
+        int64_t last_s;
+        int64_t created_at;
+        int audits;
+    } cases[] = {{-1, NOW + 1, 0}, {-1, 1, 0}, {0, 1, 0}, {1, 1, 1}};
+    const struct tree *tree = *state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        put_action(tree, "pending", "x.json", OURS, cases[i].created_at);
+        assert_int_equal(mend(tree, cases[i].last_s), 0);
+        if (scratch_count(tree, "events") != cases[i].audits || (int)found != cases[i].audits)
+            fail_msg("%lld %lld", (long long)cases[i].last_s, (long long)cases[i].created_at);
+    }
 }
 
 /* Such a file is not even read: its time says enough. */
@@ -463,7 +497,7 @@ static void test_mend_does_not_read_old_files(void **state)
     put_action(tree, "pending", "x.json", OURS, NOW);
     const char *path = scratch_path(tree, "actions/pending/x.json");
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
-    assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+    assert_int_equal(mend(tree, NOW), 0);
     assert_int_equal(audits(tree), 0);
 }
 
@@ -476,12 +510,12 @@ static void test_mend_knows_another_planners(void **state)
     scratch_put(tree, "events/2026-05-28/a-file", "");
     scratch_dirs(tree, "events/2026-05-28/node-agent-only");
     scratch_put(tree, "events/2026-05-28/other/evt-other-1780000000000-2008e095.json", "{}");
-    assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+    assert_int_equal(mend(tree, NOW), 0);
     assert_int_equal(audits(tree), 0);
     assert_int_equal(rename(scratch_path(tree, "events/2026-05-28/other"),
                             scratch_path(tree, "events/2026-05-28/neither")),
                      0);
-    assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+    assert_int_equal(mend(tree, NOW), 0);
     assert_int_equal(audits(tree), 1);
 }
 
@@ -494,15 +528,15 @@ static void test_mend_takes_so_many_at_once(void **state)
         (void)snprintf(id, sizeof(id), "x%d.json", i);
         put_action(tree, "pending", id, OURS, NOW);
     }
-    assert_int_equal(audit_mend(tree, "solaria", NOW), EAGAIN);
+    assert_int_equal(mend(tree, NOW), EAGAIN);
     assert_int_equal(audits(tree), AUDITS_MENDED_MAX);
-    assert_int_equal(audit_mend(tree, "solaria", NOW), 0);
+    assert_int_equal(mend(tree, NOW), 0);
     assert_int_equal(audits(tree), 2 * AUDITS_MENDED_MAX);
 }
 
 static int mend_errno(const struct tree *tree)
 {
-    return audit_mend(tree, "solaria", NOW);
+    return mend(tree, NOW);
 }
 
 static int mend_full(const struct tree *tree)
@@ -560,6 +594,7 @@ int main(void)
         TEST(test_mend_by_place),
         TEST(test_mend_by_proposer),
         TEST(test_mend_by_age),
+        TEST(test_mend_by_sign_of_life),
         TEST(test_mend_does_not_read_old_files),
         TEST(test_mend_knows_another_planners),
         TEST(test_mend_takes_so_many_at_once),
