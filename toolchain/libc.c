@@ -66,6 +66,26 @@ char *strstr(const char *text, const char *wanted)
     return memmem(text, strlen(text), wanted, strlen(wanted));
 }
 
+/* ---- Characters of a set, or not of it ---- */
+
+size_t strspn(const char *text, const char *set)
+{
+    const char *p = text;
+
+    while (*p != '\0' && strchr(set, *p) != NULL)
+        p++;
+    return (size_t)(p - text);
+}
+
+size_t strcspn(const char *text, const char *set)
+{
+    const char *p = text;
+
+    while (strchr(set, *p) == NULL) /* a NUL is in every set */
+        p++;
+    return (size_t)(p - text);
+}
+
 /* ---- Sort: a heap, whose largest goes behind it ---- */
 
 typedef int (*order)(const void *, const void *);

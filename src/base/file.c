@@ -133,14 +133,14 @@ enum file_result file_read(int dir, const char *name, char *data, size_t cap, si
 
 /* ---- Mode and owner ---- */
 
-/* What was just made gets its mode, whatever the umask, and its directory's owner and group, or at
- * least the group, as far as we may. EINVAL: an id without a mapping in our user namespace. */
-static int adopt(int dir, int fd, mode_t mode)
+int file_adopt(int dir, int fd, mode_t mode)
 {
-    struct stat parent, own;
+    static struct stat parent, own;
 
     if (fstat(dir, &parent) != 0 || fstat(fd, &own) != 0)
         return -1;
+    /* What passes its directory's group on keeps that. */
+    mode |= own.st_mode & S_ISGID;
     /* Before it is given away: then it is no longer ours to chmod. */
     if ((own.st_mode & MODE_BITS) != mode && fchmod(fd, mode) != 0)
         return -1;
@@ -150,6 +150,7 @@ static int adopt(int dir, int fd, mode_t mode)
         return 0;
     if (fchown(fd, (uid_t)-1, parent.st_gid) == 0)
         return 0;
+    /* EINVAL: an id without a mapping in our user namespace. */
     return errno == EPERM || errno == EINVAL ? 0 : -1;
 }
 
@@ -212,7 +213,7 @@ int file_out_open(struct file_out *out, int dir, const char *name, mode_t mode)
         errno = out->error;
         return -1;
     }
-    if (adopt(dir, out->fd, mode) != 0) {
+    if (file_adopt(dir, out->fd, mode) != 0) {
         int error = errno;
         file_out_abort(out);
         fail(out, error);
@@ -383,21 +384,20 @@ int file_sweep(int dir)
     return error == 0 ? removed : -1;
 }
 
-/* Opens the directory name in parent; makes it where it is missing. -1: errno. */
+/* Opens the directory name in parent; makes it where it is missing. -1: errno. The bit that passes
+ * a group on is the kernel's to give: filters forbid us to. */
 static int enter(int parent, const char *name, mode_t mode)
 {
-    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(parent, name, flags);
-
-    if (fd >= 0 || errno != ENOENT)
-        return fd;
-    bool made = mkdirat(parent, name, S_IRWXU) == 0;
+    struct stat st;
+    if (mode == 0 && fstat(parent, &st) == 0)
+        mode = st.st_mode & 01775;
+    bool made = mkdirat(parent, name, mode) == 0;
     if (!made && errno != EEXIST)
         return -1;
-    fd = openat(parent, name, flags);
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || !made)
         return fd;
-    if (adopt(parent, fd, mode) != 0 || sync_dir(parent) != 0) {
+    if (file_adopt(parent, fd, mode) != 0 || sync_dir(parent) != 0) {
         close_quietly(fd);
         return -1;
     }

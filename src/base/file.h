@@ -67,8 +67,13 @@ enum file_result file_put(int dir, const char *name, struct span bytes, mode_t m
  * pid is dead, or is ours). The number removed, or -1. */
 int file_sweep(int dir);
 
+/* What was just made in dir gets its mode, whatever the umask, and the directory's owner and group,
+ * or at least the group, as far as we may. 0, or -1 with errno. */
+int file_adopt(int dir, int fd, mode_t mode);
+
 /* mkdir -p of a relative path below dir, through no symlink, "." or ".."; what is made gets the
- * mode and its parent's owner and group. 0, or -1 with errno. */
+ * mode (0: its parent's, but never writable by others) and its parent's owner and group. 0, or -1
+ * with errno. */
 int file_make_dirs(int dir, const char *path, mode_t mode);
 
 #endif

@@ -10,13 +10,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define COPIED_TO "/usr/local/bin/planner-agent"
+#define GROUPS_MAX 64      /* of a user; who has more gets his own */
+#define RESOLVE_IN_ROOT 16 /* of openat2(2) */
+
+/* Linux before 5.6 does not know the call: there no symlink is followed. */
+int service_open(const struct service *s, const char *path)
+{
+    static const uint64_t how[] = {O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, RESOLVE_IN_ROOT};
+
+    if (s->root[0] == '\0')
+        return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    int fd = (int)syscall(SYS_openat2, s->top_fd, path, how, sizeof(how));
+    return fd < 0 && errno == ENOSYS ? tree_open(&s->top, path + 1) : fd;
+}
 
 /* Where it stays, where it is meant to be: /home and /tmp are neither for services nor for long. */
 static bool is_in_place(const char *path)
@@ -42,41 +57,54 @@ static int find_binary(struct service *s, const char *told, bool in_place)
     return 0;
 }
 
-/* The owner of actions/pending, or else of the tree; where there is none, the first user that
- * people have. */
-static void find_owner(struct service *s, uid_t *uid)
+/* The owner of actions/pending, or else of the tree, and the group; where there is none, the first
+ * user that people have. */
+static uid_t find_owner(struct service *s)
 {
     struct stat st = {.st_uid = 1000, .st_gid = 1000};
-    int dir = tree_open(&s->tree, ".");
+    int dir = tree_look(&s->tree, "actions/pending");
 
-    s->has_tree = dir >= 0;
-    if (s->has_tree && fstatat(dir, "actions/pending", &st, 0) != 0)
-        (void)fstat(dir, &st);
+    if (dir < 0)
+        dir = tree_look(&s->tree, ".");
+    s->has_tree = fstat(dir, &st) == 0;
     tree_close(dir);
-    *uid = st.st_uid;
     s->gid = st.st_gid;
+    return st.st_uid;
 }
 
-static void set_number(struct service *s, enum service_fact fact, unsigned number, char text[16])
+static bool is_member(const struct passwd *user, gid_t gid)
 {
+    static gid_t groups[GROUPS_MAX];
+    int n = GROUPS_MAX;
+
+    if (getgrouplist(user->pw_name, user->pw_gid, groups, &n) < 0)
+        return false;
+    while (n > 0 && groups[n - 1] != gid)
+        n--;
+    return n > 0;
+}
+
+static void set_numbers(struct service *s, const unsigned *numbers)
+{
+    static char texts[3][16];
     struct buf b;
 
-    buf_init(&b, text, 16);
-    buf_int(&b, number);
-    s->fact[fact] = buf_text(&b);
+    for (size_t i = 0; i < 3; i++) {
+        buf_init(&b, texts[i], sizeof(texts[i]));
+        buf_int(&b, numbers[i]);
+        s->fact[SERVICE_UID + i] = buf_text(&b);
+    }
 }
 
 static int find_user(struct service *s, const char *told)
 {
-    static char texts[2][16];
     const struct passwd *user = NULL;
     int64_t number;
-    uid_t uid;
 
-    find_owner(s, &uid);
+    uid_t uid = find_owner(s);
+    gid_t group = s->gid;
     if (told != NULL && number_int(span_of(told), 0, INT32_MAX, &number) == 0) {
         uid = (uid_t)number;
-        s->gid = uid;
     } else if (told != NULL) {
         user = getpwnam(told);
         if (user == NULL)
@@ -85,20 +113,24 @@ static int find_user(struct service *s, const char *told)
     /* The users of a tree elsewhere have names of its own. */
     if (user == NULL && s->root[0] == '\0')
         user = getpwuid(uid);
+    s->has_user = user != NULL || s->root[0] != '\0';
     if (user != NULL) {
         uid = user->pw_uid;
         s->gid = user->pw_gid;
+        /* Of actions/pending: who approves is to read what he puts there. */
+        if (!is_member(user, group))
+            group = s->gid;
+    } else if (told != NULL) {
+        s->gid = group = uid;
     }
-    set_number(s, SERVICE_UID, uid, texts[0]);
-    set_number(s, SERVICE_GID, s->gid, texts[1]);
-    s->fact[SERVICE_USER] = user != NULL ? user->pw_name : texts[0];
+    set_numbers(s, (const unsigned[]){uid, s->gid, group});
+    s->fact[SERVICE_USER] = user != NULL ? user->pw_name : s->fact[SERVICE_UID];
     return 0;
 }
 
 /* What is known of the tree, below --root. */
 static int find_tree(struct service *s)
 {
-    char path[PATH_LEN_MAX];
     const struct config *config;
     struct buf b;
 
@@ -111,12 +143,18 @@ static int find_tree(struct service *s)
     s->fact[SERVICE_ENV] = env != NULL ? env : CONFIG_ENV_FILE;
     s->fact[SERVICE_TREE] = config_text(config, SETTING_RUNTIME_PATH);
     s->fact[SERVICE_NODE] = config_text(config, SETTING_NODE_NAME);
-    buf_init(&b, path, sizeof(path));
-    buf_str(&b, s->root);
-    buf_str(&b, s->fact[SERVICE_TREE]);
-    s->root_fd = open(s->root[0] != '\0' ? s->root : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (s->root_fd < 0 || buf_text(&b) == NULL || tree_init(&s->tree, path) != 0)
-        return command_fail(s->self, EX_USAGE, "not an absolute path of a directory", s->root);
+    s->top_fd =
+        tree_init(&s->top, s->root[0] != '\0' ? s->root : "/") == 0 ? tree_open(&s->top, ".") : -1;
+    if (s->top_fd < 0)
+        return command_fail(s->self, EX_USAGE, "no directory, or not an absolute path", s->root);
+    if (s->root[0] == '\0')
+        return 0;
+    s->root = s->top.path;
+    /* Where the tree is in there is found once. */
+    buf_init(&b, s->tree.path, sizeof(s->tree.path));
+    buf_str(&b, "/proc/self/fd/");
+    buf_int(&b, service_open(s, s->fact[SERVICE_TREE]));
+    (void)buf_text(&b);
     return 0;
 }
 

@@ -12,6 +12,7 @@ enum service_fact {
     SERVICE_USER, /* a name, or the number where it has none */
     SERVICE_UID,
     SERVICE_GID,
+    SERVICE_GROUP, /* what the user writes has; one that he is in */
     SERVICE_ENV,
     SERVICE_NODE,
     SERVICE_FACTS
@@ -20,9 +21,11 @@ enum service_fact {
 struct service {
     const struct command *self;
     const char *root; /* --root; "" = none */
-    int root_fd;      /* it, or "/"; every path below is relative to it */
+    struct tree top;  /* it, or "/"; every path below is in it */
+    int top_fd;
     struct tree tree; /* there, too */
     bool has_tree;
+    bool has_user;    /* one that there is, as far as that can be known */
     struct span init; /* --init; empty = the one in use */
     bool force;
     bool copy; /* the binary is to be copied to where the facts say it is */
@@ -31,5 +34,9 @@ struct service {
 };
 
 #define SERVICE_TEXT_MAX 8192 /* bytes of the longest file, filled in */
+
+/* Opens what a path means to those who have root as their "/": no symlink leads out of it.
+ * A descriptor to read from, or -1 with errno. */
+int service_open(const struct service *s, const char *path);
 
 #endif

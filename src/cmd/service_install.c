@@ -10,14 +10,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#define ITEMS_MAX 10 /* an init system's files, the env-file, the binary */
-#define MADE_MAX 16  /* directories made on the way */
+#define ITEMS_MAX 10                      /* the binary, five files of s6, the env-file: seven */
+#define MADE_MAX 16                       /* directories made on the way */
+#define MARK "# By planner-agent service" /* in the files that can have a comment */
+#define LEFT (-1)                         /* the env-file is there */
 
 /* A file to be put in place. */
 struct item {
@@ -27,25 +30,34 @@ struct item {
     bool was_there;
     bool done;
     struct file_out out;
+    char old[sizeof(((struct file_out *)NULL)->temp)]; /* until all is done: what was there */
 };
 
+/* The descriptors in here are closed by the end of the command. */
 static struct {
-    unsigned items;
     struct item item[ITEMS_MAX];
-    unsigned made;
-    char directory[MADE_MAX][PATH_LEN_MAX];
+    struct item *last;
+    unsigned directories;
+    struct {
+        int above;
+        char *name; /* in an item's path */
+    } made[MADE_MAX];
 } work;
+
+/* With --root before it; the longest of both fit. */
+static const char *whole(const struct service *s, const char *path)
+{
+    static char text[RUNTIME_PATH_MAX + PATH_LEN_MAX];
+    size_t n = strlen(s->root);
+
+    memcpy(text, s->root, n);
+    (void)span_copy(text + n, PATH_LEN_MAX, span_of(path));
+    return text;
+}
 
 static int fail(const struct service *s, const char *path, const char *why, int code)
 {
-    static char storage[2 * PATH_LEN_MAX];
-    struct buf b;
-
-    buf_init(&b, storage, sizeof(storage));
-    buf_str(&b, s->root);
-    buf_str(&b, path);
-    const char *whole = buf_text(&b);
-    return command_fail(s->self, code, whole != NULL ? whole : path, why);
+    return command_fail(s->self, code, whole(s, path), why);
 }
 
 static int fail_errno(const struct service *s, const char *path)
@@ -56,8 +68,7 @@ static int fail_errno(const struct service *s, const char *path)
 static void say(const struct service *s, const char *what, const char *path)
 {
     print_str(what);
-    print_safe(span_of(s->root));
-    print_safe(span_of(path));
+    print_safe(span_of(whole(s, path)));
     print_str("\n");
 }
 
@@ -94,21 +105,27 @@ static bool is_of(const struct service *s, struct span name)
     return span_eq(span_split(&name, '/'), s->init);
 }
 
+static bool is_there(const struct service *s, const char *path)
+{
+    int fd = service_open(s, path);
+
+    tree_close(fd);
+    return fd >= 0;
+}
+
 static int find_init(struct service *s)
 {
     struct span rest = service_text_find(span_of("list"));
     static struct row row;
 
     while (next_row(&rest, &row)) {
-        if (s->init.n == 0 && row.trace[0] != '\0' &&
-            faccessat(s->root_fd, row.trace + 1, F_OK, 0) == 0)
+        if (s->init.n == 0 && row.trace[0] != '\0' && is_there(s, row.trace))
             s->init = row.name;
         if (is_of(s, row.name))
             return 0;
     }
     return command_fail(s->self, s->init.n > 0 ? EX_USAGE : EX_UNAVAILABLE,
-                        "no such init system; --init takes",
-                        "systemd, procd, openrc, runit, s6, sysv");
+                        "no such init system for --init; see", "planner-agent service list");
 }
 
 /* The commands to type: the lines of "next" for this init system that have the mark. */
@@ -133,48 +150,48 @@ static int say_next(const struct service *s, const char *when, const char *mark,
 
 /* ---- Putting in place ---- */
 
-/* The directories above a path, each that was made noted. */
-static int make_directories(const struct service *s, char *path)
+/* Opens the directory of a path; each that is missing is made, and noted. -1: errno. */
+static int open_directory(const struct service *s, char *path)
 {
-    int code = 0;
+    int dir = s->top_fd;
 
-    for (char *at = path; code == 0 && (at = strchr(at + 1, '/')) != NULL; *at = '/') {
-        *at = '\0';
-        if (mkdirat(s->root_fd, path + 1, 0755) == 0 && work.made < MADE_MAX)
-            memcpy(work.directory[work.made++], path, PATH_LEN_MAX);
-        else if (errno != EEXIST)
-            code = fail_errno(s, path);
+    for (char *at = path, *slash; dir >= 0 && (slash = strchr(at + 1, '/')) != NULL; at = slash) {
+        *slash = '\0';
+        int next = service_open(s, path);
+        if (next < 0 && errno == ENOENT && work.directories < MADE_MAX &&
+            mkdirat(dir, at + 1, 0755) == 0) {
+            work.made[work.directories].above = dir;
+            work.made[work.directories++].name = at + 1;
+            next = service_open(s, path);
+        }
+        *slash = '/';
+        dir = next;
     }
-    return code;
+    return dir;
 }
 
-/* Opens the next item's file under a temporary name. */
+/* Opens the next item's file under a temporary name. An exit code, told, or LEFT. */
 static int stage(const struct service *s, const char *path, mode_t mode)
 {
-    struct item *item = &work.item[work.items];
-    struct stat st;
+    struct item *item = work.last != NULL ? work.last + 1 : work.item;
+    static struct stat st;
 
-    if (work.items == ITEMS_MAX || span_copy(item->path, PATH_LEN_MAX, span_of(path)) != 0)
-        return fail(s, path, "too long", EX_USAGE);
-    item->was_there = fstatat(s->root_fd, path + 1, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    errno = ENAMETOOLONG;
+    if (span_copy(item->path, PATH_LEN_MAX, span_of(path)) != 0 ||
+        (item->dir = open_directory(s, item->path)) < 0)
+        return fail_errno(s, path);
+    item->name = strrchr(item->path, '/') + 1;
+    item->was_there = fstatat(item->dir, item->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (item->was_there && path == s->fact[SERVICE_ENV])
+        return LEFT;
     if (item->was_there && !s->force)
         return fail(s, path, "is there already; --force replaces it", EXIT_FAILURE);
-    int code = make_directories(s, item->path);
-    if (code != 0)
-        return code;
-    char *slash = strrchr(item->path, '/');
-    item->name = slash + 1;
-    *slash = '\0';
-    item->dir = openat(s->root_fd, slash == item->path ? "." : item->path + 1,
-                       O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    *slash = '/';
-    if (item->dir >= 0 && file_out_open(&item->out, item->dir, item->name, mode) == 0) {
-        work.items++;
-        return 0;
-    }
-    code = fail_errno(s, path);
-    tree_close(item->dir);
-    return code;
+    if (file_out_open(&item->out, item->dir, item->name, mode) != 0)
+        return fail_errno(s, path);
+    memcpy(item->old, item->out.temp, sizeof(item->old));
+    memcpy(item->old + 1, "old", 3);
+    work.last = item;
+    return 0;
 }
 
 static int stage_text(const struct service *s, struct span name, const char *path)
@@ -186,7 +203,7 @@ static int stage_text(const struct service *s, struct span name, const char *pat
     bool is_script = text.p[0] == '#' && text.p[1] == '!';
     int code = stage(s, path, is_script ? 0755 : 0644);
     if (code == 0)
-        file_out_write(&work.item[work.items - 1].out, text);
+        file_out_write(&work.last->out, text);
     return code;
 }
 
@@ -194,16 +211,15 @@ static int stage_text(const struct service *s, struct span name, const char *pat
 static int stage_env(const struct service *s)
 {
     const char *path = s->fact[SERVICE_ENV];
-    struct stat st;
 
-    if (fstatat(s->root_fd, path + 1, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+    int code = stage_text(s, span_of("env"), path);
+    if (code == LEFT) {
         say(s, "left as it is: ", path);
         return 0;
     }
-    int code = stage_text(s, span_of("env"), path);
     if (code != 0)
         return code;
-    int fd = work.item[work.items - 1].out.fd;
+    int fd = work.last->out.fd;
     if (fchmod(fd, 0640) != 0 || (geteuid() == 0 && fchown(fd, 0, s->gid) != 0))
         return fail_errno(s, path);
     return 0;
@@ -219,7 +235,7 @@ static int stage_binary(const struct service *s)
         return code;
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     for (int64_t at = 0; fd >= 0 && (n = file_read_at(fd, block, sizeof(block), at)) > 0; at += n)
-        file_out_write(&work.item[work.items - 1].out, (struct span){block, (size_t)n});
+        file_out_write(&work.last->out, (struct span){block, (size_t)n});
     code = fd < 0 || n < 0 ? fail_errno(s, "/proc/self/exe") : 0;
     tree_close(fd);
     return code;
@@ -245,27 +261,36 @@ static int commit_all(const struct service *s)
     /* What the daemon would make itself, if its cage let it. */
     if (tree_prepare(&s->tree, &failed) != 0)
         return fail_errno(s, s->fact[SERVICE_TREE]);
-    for (unsigned i = 0; i < work.items; i++) {
-        struct item *item = &work.item[i];
-        enum file_result result = file_out_commit(&item->out, item->name, s->force);
-        if (result != FILE_OK)
-            return fail(s, item->path, file_result_text(result), EX_TEMPFAIL);
+    for (struct item *item = work.item; item <= work.last; item++) {
+        if ((item->was_there && linkat(item->dir, item->name, item->dir, item->old, 0) != 0) ||
+            file_out_commit(&item->out, item->name, item->was_there) != FILE_OK)
+            return fail_errno(s, item->path);
         item->done = true;
     }
     return 0;
 }
 
-static void take_back(const struct service *s)
+static void drop_old(const struct item *item)
 {
-    for (unsigned i = 0; i < work.items; i++) {
-        struct item *item = &work.item[i];
-        if (!item->done)
+    (void)unlinkat(item->dir, item->old, 0);
+}
+
+static void take_back(void)
+{
+    for (struct item *item = work.item; item <= work.last; item++) {
+        if (!item->done) {
             file_out_abort(&item->out);
-        else if (!item->was_there)
+            drop_old(item);
+        } else if (item->was_there) {
+            (void)renameat(item->dir, item->old, item->dir, item->name);
+        } else {
             (void)unlinkat(item->dir, item->name, 0);
+        }
     }
-    while (work.made > 0)
-        (void)unlinkat(s->root_fd, work.directory[--work.made] + 1, AT_REMOVEDIR);
+    for (unsigned i = work.directories; i-- > 0;) {
+        *strchr(work.made[i].name, '/') = '\0';
+        (void)unlinkat(work.made[i].above, work.made[i].name, AT_REMOVEDIR);
+    }
 }
 
 int service_install_put(struct service *s)
@@ -274,15 +299,19 @@ int service_install_put(struct service *s)
     if (!s->has_tree)
         return fail(s, s->fact[SERVICE_TREE], "is not there; make it first: install -d -o USER",
                     EX_UNAVAILABLE);
+    if (!s->has_user)
+        return command_fail(s->self, EX_USAGE, "no such user", s->fact[SERVICE_USER]);
     int code = find_init(s);
     if (code != 0)
         return code;
     if ((code = stage_all(s)) != 0 || (code = commit_all(s)) != 0) {
-        take_back(s);
+        take_back();
         return code;
     }
-    for (unsigned i = 0; i < work.items; i++)
-        say(s, "wrote ", work.item[i].path);
+    for (struct item *item = work.item; item <= work.last; item++) {
+        drop_old(item);
+        say(s, "wrote ", item->path);
+    }
     return say_next(s, "Next:\n", "+", EX_OK);
 }
 
@@ -299,35 +328,41 @@ static bool is_running(const struct service *s)
     return false;
 }
 
-/* A file, and the directories above it that were made for us alone, once they are empty. */
-static int remove_file(const struct service *s, char *path, bool *removed)
+/* A file that this or another version wrote, and the directories above it that were made for it
+ * alone, once they are empty. What is open is closed by the end of the command. */
+static int remove_file(const struct service *s, struct span text_name, char *path, bool *removed)
 {
-    if (unlinkat(s->root_fd, path + 1, 0) != 0)
-        return errno == ENOENT || errno == ENOTDIR ? 0 : fail_errno(s, path);
-    say(s, "removed ", path);
-    *removed = true;
-    do
-        *strrchr(path, '/') = '\0';
-    while (strstr(path, "/planner-agent") != NULL &&
-           unlinkat(s->root_fd, path + 1, AT_REMOVEDIR) == 0);
-    return 0;
-}
+    static char found[SERVICE_TEXT_MAX + 1];
+    struct span text = service_text_make(s, text_name);
+    static size_t n;
+    int flags = 0;
 
-/* Goes where it says what we would write into it now. */
-static int remove_env(const struct service *s)
-{
-    static char path[PATH_LEN_MAX], found[SERVICE_TEXT_MAX];
-    struct span written = service_text_make(s, span_of("env"));
-    bool removed;
-    size_t n;
-
-    if (written.p == NULL || span_copy(path, sizeof(path), span_of(s->fact[SERVICE_ENV])) != 0)
+    n = 0;
+    if (text.p == NULL)
         return EX_USAGE;
-    enum file_result result = file_read(s->root_fd, path + 1, found, sizeof(found), &n, NULL);
-    if (result == FILE_OK && span_eq(written, (struct span){found, n}))
-        return remove_file(s, path, &removed);
-    if (result != FILE_ABSENT)
-        say(s, "left, it was changed: ", path);
+    do {
+        char *name = strrchr(path, '/') + 1;
+        char first = *name;
+        *name = '\0';
+        int dir = service_open(s, path);
+        *name = first;
+        if (flags == 0) {
+            if (dir < 0 || file_read(dir, name, found, SERVICE_TEXT_MAX, &n, NULL) == FILE_ABSENT)
+                return 0;
+            found[n] = '\0';
+            if (strstr(found, MARK) == NULL && !span_is(text, found)) {
+                say(s, "left, it was changed: ", path);
+                return 0;
+            }
+        }
+        if (unlinkat(dir, name, flags) != 0)
+            return flags == 0 ? fail_errno(s, path) : 0;
+        if (flags == 0)
+            say(s, "removed ", path);
+        flags = AT_REMOVEDIR;
+        *removed = true;
+        name[-1] = '\0';
+    } while (strstr(path, "/planner-agent") != NULL);
     return 0;
 }
 
@@ -344,10 +379,10 @@ int service_install_remove(struct service *s)
     }
     while (code == 0 && next_row(&rest, &row))
         if (is_of(s, row.name))
-            code = remove_file(s, row.path, &removed);
+            code = remove_file(s, row.name, row.path, &removed);
     if (code == 0 && !removed)
-        return command_fail(s->self, EXIT_FAILURE, "nothing of it is installed here", NULL);
-    if (code == 0)
-        code = remove_env(s);
-    return code != 0 ? code : say_next(s, "Next:\n", "-", EX_OK);
+        code = command_fail(s->self, EXIT_FAILURE, "nothing of it is installed here", NULL);
+    if (code == 0 && span_copy(row.path, PATH_LEN_MAX, span_of(s->fact[SERVICE_ENV])) == 0)
+        code = remove_file(s, span_of("env"), row.path, &removed);
+    return code != 0 ? print_end(code) : say_next(s, "Next:\n", "-", EX_OK);
 }

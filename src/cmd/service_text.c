@@ -7,21 +7,21 @@
 
 #include <string.h>
 
-#define NAME_MAX_CHARS 64 /* of a text's name */
+#define PREFIX "service/"
+#define NAME_MAX_CHARS 64 /* of a text's name, behind it */
 
 /* RUN, "run" with its options, is made of others. */
-static const char fact_names[SERVICE_FACTS + 1][8] = {"BINARY", "TREE", "USER", "UID",
-                                                      "GID",    "ENV",  "NODE", "RUN"};
+static const char fact_names[SERVICE_FACTS + 1][8] = {"BINARY", "TREE", "USER", "UID", "GID",
+                                                      "GROUP",  "ENV",  "NODE", "RUN"};
 
 struct span service_text_find(struct span name)
 {
-    char storage[NAME_MAX_CHARS];
-    struct buf b;
+    static char text[sizeof(PREFIX) + NAME_MAX_CHARS];
 
-    buf_init(&b, storage, sizeof(storage));
-    buf_str(&b, "service/");
-    buf_span(&b, name);
-    return buf_done(&b) == 0 ? text_of(buf_view(&b)) : (struct span){NULL, 0};
+    memcpy(text, PREFIX, sizeof(PREFIX) - 1);
+    /* Where it is too long, what is left is no text's name. */
+    (void)span_copy(text + sizeof(PREFIX) - 1, NAME_MAX_CHARS, name);
+    return text_of(span_of(text));
 }
 
 /* Only characters that mean nothing to a shell, to YAML or to systemd, wherever they stand. */

@@ -474,7 +474,7 @@ int daemon_run(const struct daemon_options *options, char *why)
     d->config = &d->configs[0];
     d->lock = -1;
     d->signals.watch.fd = -1;
-    (void)umask(027);
+    (void)umask(002);
     if (load_config(d, d->config, why) != 0)
         return EX_CONFIG;
     supervisor_open(options->notify_fd);

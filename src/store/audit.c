@@ -97,22 +97,6 @@ static void write_event(struct buf *b, struct span id, const struct audit *audit
     buf_char(b, '\n');
 }
 
-/* Opens events/<date>/<node>, made where it is missing: below events itself, which may be a symlink
- * to another disk. */
-static int open_made(const struct tree *tree, const char *path)
-{
-    int dir = tree_open(tree, path);
-
-    if (dir >= 0 || errno != ENOENT)
-        return dir;
-    int events = tree_open_made(tree, TREE_EVENTS, TREE_DIR_MODE);
-    if (events < 0)
-        return -1;
-    int made = file_make_dirs(events, path + sizeof(TREE_EVENTS), TREE_DIR_MODE);
-    tree_close(events);
-    return made == 0 ? tree_open(tree, path) : -1;
-}
-
 /* A process that was killed here left its temporary file in this very directory: the first event
  * that goes there finds it. A failed sweep harms nobody. */
 static void sweep_once(int dir, const char *path)
@@ -143,7 +127,7 @@ int audit_put(const struct tree *tree, const struct audit *audit)
         errno = EMSGSIZE;
         return -1;
     }
-    int dir = open_made(tree, path);
+    int dir = tree_open_made(tree, path, TREE_DIR_MODE);
     if (dir < 0)
         return -1;
     sweep_once(dir, path);

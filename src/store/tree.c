@@ -87,37 +87,31 @@ int tree_sync(int dir)
 /* What is there is opened as it is: events may be a symlink to another disk. */
 int tree_open_made(const struct tree *tree, const char *relative, mode_t mode)
 {
+    static const char events[] = TREE_EVENTS "/";
     int fd = tree_open(tree, relative);
 
     if (fd >= 0 || errno != ENOENT)
         return fd;
-    int root = tree_open(tree, ".");
-    if (root < 0)
+    const char *below = relative;
+    if (strncmp(relative, events, sizeof(events) - 1) != 0) {
+        fd = tree_open(tree, ".");
+    } else {
+        fd = tree_open_made(tree, TREE_EVENTS, mode);
+        below += sizeof(events) - 1;
+        mode = 0;
+    }
+    if (fd < 0)
         return -1;
-    int made = file_make_dirs(root, relative, mode);
-    tree_close(root);
+    int made = file_make_dirs(fd, below, mode);
+    tree_close(fd);
     return made == 0 ? tree_open(tree, relative) : -1;
-}
-
-/* Gives a new file its mode, whatever the umask, and what of the directory's owner and group we
- * may set. 0 or -1 with errno. */
-static int adopt(int dir, int fd, mode_t mode)
-{
-    struct stat st;
-
-    if (fstat(dir, &st) != 0 || fchmod(fd, mode) != 0)
-        return -1;
-    if (fchown(fd, st.st_uid, st.st_gid) == 0 || fchown(fd, (uid_t)-1, st.st_gid) == 0)
-        return 0;
-    /* EINVAL: an id without a mapping in our user namespace. */
-    return errno == EPERM || errno == EINVAL ? 0 : -1;
 }
 
 static int make_file(int dir, const char *name, mode_t mode)
 {
     int fd = open_at(dir, name, O_RDWR | O_CREAT | O_EXCL, mode);
 
-    if (fd >= 0 && adopt(dir, fd, mode) != 0) {
+    if (fd >= 0 && file_adopt(dir, fd, mode) != 0) {
         tree_close(fd);
         return -1;
     }

@@ -33,7 +33,8 @@ void tree_close(int fd);
 /* fsync(2) of a directory: 0, or -1 with errno; 0 too where its file system knows no such thing. */
 int tree_sync(int dir);
 
-/* Opens a directory as tree_open() does, made with its parents where it is missing. */
+/* Opens a directory as tree_open() does, made with its parents where it is missing; below events,
+ * where others write, too, with the mode of what it is in. */
 int tree_open_made(const struct tree *tree, const char *relative, mode_t mode);
 
 /* Opens a regular file for reading and writing in place, made where it is missing, with this mode

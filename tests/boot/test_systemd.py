@@ -4,7 +4,7 @@ import re
 import subprocess
 import time
 
-from agent import binary, stays, wait_for
+from agent import binary, stays, utc_day, wait_for
 from apis import ANTHROPIC, OLLAMA
 from service import BINARY, CREDENTIAL, ENV_FILE, UNIT, USER, Service, commands
 from steps import hang, proposal
@@ -83,6 +83,60 @@ def test_image(image, mock):
     assert len(mock.asked(OLLAMA)) == 4
     ended_in_order(service)
     service.check()
+
+
+def test_below_home(machine, mock):
+    """Tree, env-file and binary, in a home that is shut to others; and nothing else of the homes is seen."""
+    service = Service(machine, mock)
+    service.make_tree()
+    service.copy()
+    service.tree.path = machine.path("/home/homelab/lab")
+    machine.shell(f"install -d -o homelab -m 700 /home/homelab; mv /opt/homelab /home/homelab/lab; mv {BINARY} /home/homelab;"
+                  "touch /home/homelab/secret /root/secret")
+    said = machine.run("/home/homelab/planner-agent", "service", "install", "--runtime", "/home/homelab/lab",
+                       "--env-file", "/home/homelab/env", "--binary", "/home/homelab/planner-agent").out
+    with open(machine.path("/home/homelab/env"), "a", encoding="utf-8") as out:
+        out.write("LLM_CHAIN=rules\nNODE_NAME=planner\n")
+    service.next = commands(said, "Next:")[1:]
+    service.start()
+    service.tree.event(service="web")
+    wait_for("a proposal", lambda: (service.proposed(), service.audited()) == (["web"], ["web"]))
+    seen = machine.shell(f"nsenter -t {service.pid} -m find /home /root /run/user -maxdepth 2").out.split()
+    assert sorted(seen) == ["/home", "/home/homelab", "/home/homelab/env", "/home/homelab/lab", "/home/homelab/planner-agent",
+                            "/root", "/run/user"]
+    before = service.pid
+    machine.shell("mv /home/homelab/planner-agent /home/homelab/old; cp /home/homelab/old /home/homelab/planner-agent;"
+                  "systemctl restart planner-agent")
+    service.wait_active()
+    assert service.pid != before
+    service.check()
+
+
+def test_groups(service):
+    """What others read or write with their group."""
+    service.machine.shell("groupadd -g 4711 -U homelab approvers; groupadd -g 4712 agents;"
+                          "chgrp approvers /opt/homelab/actions/pending; mkdir -p /opt/homelab/events;"
+                          "chgrp agents /opt/homelab/events; chmod 2775 /opt/homelab/events")
+    service.machine.run(BINARY, "service", "install", "--binary", BINARY, "--force")
+    service.start()
+    service.tree.event(service="web", day=utc_day(-86400))
+    service.wait_proposed("web")
+    action = service.tree.action_path("container-restart-solaria-web").stat()
+    assert (action.st_uid, action.st_gid, action.st_mode & 0o777) == (USER, 4711, 0o640)
+    path, = service.tree.audits()
+    assert [(oct(one.stat().st_mode & 0o7777), one.stat().st_gid) for one in (path.parent, path.parents[1])] == [("0o2775", 4712)] * 2
+
+
+def test_no_such_user(machine):
+    """Refused: this is what systemd would say of it."""
+    machine.shell("install -d -o 12345 /opt/homelab; cp /bin/true /usr/local/bin/planner-agent")
+    machine.path(BINARY).write_bytes(binary().read_bytes())
+    said = machine.run(BINARY, "service", "install", rc=64)
+    assert said.err == "planner-agent service: no such user: 12345\n"
+    unit = machine.run(BINARY, "service", "systemd").out
+    machine.write(UNIT, unit)
+    machine.run("systemctl", "start", "planner-agent", rc=None)
+    assert machine.unit("ExecMainStatus") == "217"
 
 
 def test_killed(service):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import pathlib
+import stat
 import time
 
 import pytest
@@ -40,6 +42,29 @@ def test_one_a_proposal_and_none_without(agent, tree):
     for _ in range(3):
         agent.run_once()
     assert len(tree.audits()) == 2
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o022, 0o077])
+@pytest.mark.parametrize("mode", [0o755, 0o2775, 0o3777, 0o700])
+@pytest.mark.parametrize("by", ["run", "emit"])
+def test_a_new_day_has_the_mode_of_events(agent, tree, umask, mode, by):
+    """Other agents write there, too, with their group. The confined may not set the bit that passes
+    the group on, nor who runs under systemd."""
+    tree.event(day=utc_day(-86400))
+    events = tree.path / "events"
+    group = 4711 if os.geteuid() == 0 else os.getegid()
+    os.chown(events, -1, group)
+    events.chmod(mode)
+    if by == "run":
+        agent.run_once(umask=umask)
+        path, = tree.audits()
+    else:
+        path = pathlib.Path(agent.cmd("emit", "--type", "service_unhealthy", "--service", "web", umask=umask).out.strip())
+    for made in (path.parent, path.parent.parent):
+        found = made.stat()
+        assert (oct(stat.S_IMODE(found.st_mode)), found.st_gid) == (oct(mode & ~0o002), group)
+    assert path.parents[2] == events
+    assert path.stat().st_gid == group and stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
 def test_it_is_never_read_back_as_work(agent, tree):

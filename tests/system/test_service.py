@@ -83,7 +83,7 @@ def test_the_user_is_the_owner_of_pending(agent, tree):
     assert "\nUser=nobody\n" in agent.cmd("service", "systemd").out
     pending.mkdir(parents=True)
     os.chown(pending, 12345, 54321)
-    assert "\nUser=12345\nGroup=54321\n" in agent.cmd("service", "systemd").out
+    assert "\nUser=12345\nGroup=54321\nSupplementaryGroups=54321\n" in agent.cmd("service", "systemd").out
     assert 'user: "12345:54321"' in agent.cmd("service", "compose").out
     assert "command_user=12345:54321\n" in agent.cmd("service", "openrc").out
     assert "\nUser=nobody\nGroup=65534\n" in agent.cmd("service", "systemd", "--user", "nobody").out
@@ -131,13 +131,13 @@ def test_env_names_a_tree_that_is_elsewhere(text):
 # ---- What the tools say -------------------------------------------------------------------------
 
 
-@pytest.fixture
-def unit(text, tmp_path):
+@pytest.fixture(params=[TREE, "/home/ann/lab"])
+def unit(request, text, tmp_path):
     if not os.path.exists("/usr/local/bin"):
         pytest.skip("no /usr/local/bin")
     path = tmp_path / "planner-agent.service"
     # verify wants the program to be there.
-    path.write_text(text("systemd").replace(BINARY, "/bin/true"))
+    path.write_text(text("systemd", runtime=request.param).replace(BINARY, "/bin/true"))
     return path
 
 
@@ -159,6 +159,8 @@ def test_systemd_unit_says_what_was_agreed(text):
                  "RestartPreventExitStatus=64 78", "LoadCredential=ANTHROPIC_API_KEY", "MemoryMax=64M", "TasksMax=8",
                  "NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet="):
         assert f"\n{line}\n" in unit, line
+    # Of the homes it sees what it needs, where that is there.
+    assert f"\nProtectHome=tmpfs\nBindReadOnlyPaths=-{TREE} -/opt/homelab/config/planner-agent/.env {BINARY}\n" in unit
     # The planner reads the env-file itself: a reload would not see what the environment says.
     assert "EnvironmentFile" not in unit
 

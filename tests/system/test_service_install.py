@@ -144,6 +144,17 @@ def test_install_leaves_the_umask_out_of_it(root):
     assert (root.path / INITS["runit"][0]).stat().st_mode & 0o777 == 0o755
 
 
+@pytest.mark.parametrize("slashes", [1, 3000])
+def test_a_root_with_slashes_behind_it(root, slashes):
+    out = root.agent.cmd("service", "install", "--init", "systemd", "--root", f"{root.path}{'/' * slashes}", "--runtime", TREE).out
+    assert f"wrote {root.path}/{BINARY}\n" in out
+
+
+@pytest.mark.parametrize("bad", ["relative", "/missing", "/" + "x" * 600, "/dev/null"])
+def test_no_root(agent, bad):
+    agent.cmd("service", "install", "--init", "systemd", "--root", bad, rc=64, err="no directory, or not an absolute path")
+
+
 def test_a_binary_that_is_named_is_not_copied(root):
     root.service("install", "--init", "systemd", "--binary", "/usr/bin/planner-agent")
     assert BINARY not in root.files()
@@ -197,6 +208,14 @@ def test_an_env_file_that_is_there_is_kept(root):
     assert (root.path / ENV).stat().st_mode & 0o777 == 0o600
 
 
+def test_an_env_file_that_leads_nowhere_yet_is_kept(root):
+    path = root.path / ENV
+    path.parent.mkdir(parents=True)
+    path.symlink_to("/secrets/env")
+    root.service("install", "--init", "systemd", "--force")
+    assert os.readlink(path) == "/secrets/env"
+
+
 @pytest.mark.parametrize("dangling", [False, True])
 def test_a_symlink_is_there_already(root, dangling):
     """It is not written through, wherever it leads."""
@@ -234,11 +253,42 @@ def test_a_name_that_cannot_be_taken_and_the_others_are_taken_back(root):
     """Found only when the first files have their names already."""
     root.put("etc/s6/sv/planner-agent/type/")
     before = root.everything()
-    done = root.service("install", "--init", "s6", "--force", rc=75, err=".")
+    done = root.service("install", "--init", "s6", "--force", rc=77, err=".")
     assert f"{root.path}/etc/s6/sv/planner-agent/type: " in done.err and done.out == ""
     after = root.everything()
     assert {name for name in set(after) - set(before) if not name.startswith("opt/homelab/")} == set()
     assert ENV not in after
+
+
+@pytest.mark.parametrize("which", range(1, len(INITS["s6"])))
+def test_what_was_replaced_before_one_failed_is_back(root, which):
+    """Files of an older version, a symlink among them."""
+    for name in [*INITS["s6"][:which], *INITS["s6"][which + 1:], BINARY]:
+        root.put(name, f"{name} of an older version\n").chmod(0o750)
+    (root.path / INITS["s6"][0]).unlink()
+    (root.path / INITS["s6"][0]).symlink_to("elsewhere")
+    root.put("etc/s6/sv/planner-agent/elsewhere")
+    root.put(INITS["s6"][which] + "/")
+    before = root.everything()
+    root.service("install", "--init", "s6", "--force", rc=77, err=".")
+    after = root.everything()
+    assert {name: what for name, what in after.items() if not name.startswith("opt/")} == \
+        {name: what for name, what in before.items() if not name.startswith("opt/")}
+    assert os.readlink(root.path / INITS["s6"][0]) == "elsewhere"
+    (root.path / INITS["s6"][which]).rmdir()
+    root.service("install", "--init", "s6", "--force")
+    assert root.files() == sorted([*INITS["s6"], BINARY, ENV, "etc/s6/sv/planner-agent/elsewhere"])
+
+
+def test_a_rename_that_fails_and_what_was_replaced_is_back(root):
+    for name in [*INITS["s6"], BINARY]:
+        root.put(name, f"{name} of an older version\n")
+    before = root.everything()
+    root.service("install", "--init", "s6", "--force", rc=75, err="Input/output error|I/O error",
+                 prefix=["strace", "-o", "/dev/null", "-e", "trace=renameat", "-e", "inject=renameat:error=EIO:when=3"])
+    after = root.everything()
+    assert {name: what for name, what in after.items() if not name.startswith("opt/")} == \
+        {name: what for name, what in before.items() if not name.startswith("opt/")}
 
 
 def test_a_disk_that_is_full_and_nothing_is_left(agent, tmp_path):
@@ -315,6 +365,64 @@ def test_uninstall_leaves_what_others_put_beside(root):
     assert beside.exists() and INITS["runit"][0] not in root.files()
 
 
+FOREIGN = "#!/bin/sh\n# The distribution's.\nexec /usr/bin/planner-agent run\n"
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_uninstall_leaves_a_file_of_another_s(root, init):
+    for name in INITS[init]:
+        root.put(name, FOREIGN)
+    before = root.everything()
+    done = root.service("uninstall", "--init", init, rc=1, err="nothing of it is installed")
+    assert done.out == "".join(f"left, it was changed: {root.path}/{name}\n" for name in INITS[init])
+    assert root.everything() == before
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_uninstall_removes_what_an_older_version_wrote(root, init):
+    """Recognised by its mark; what has no room for one is the same in each."""
+    root.service("install", "--init", init)
+    marked = 0
+    for name in INITS[init]:
+        text = (root.path / name).read_text()
+        if "#" in text:
+            head, mark, rest = text.partition("# By planner-agent service install")
+            assert mark, name
+            (root.path / name).write_text(head + mark + "; as it was then.\n" + rest.upper())
+            marked += 1
+    assert marked == len(INITS[init]) - 2 * (init == "s6")
+    root.service("uninstall", "--init", init)
+    assert set(root.files()) == {BINARY}
+
+
+@pytest.mark.parametrize("other", ["/dev/null", "ours"])
+def test_uninstall_leaves_a_symlink(root, other):
+    """A unit that is masked; or one that leads to a file like ours."""
+    root.service("install", "--init", "systemd")
+    path = root.path / INITS["systemd"][0]
+    path.rename(path.with_name("ours"))
+    path.symlink_to(other)
+    done = root.service("uninstall", "--init", "systemd", rc=1, err="nothing of it is installed")
+    assert f"left, it was changed: {path}\n" in done.out
+    assert os.readlink(path) == other and path.with_name("ours").exists()
+
+
+def test_uninstall_leaves_one_that_was_changed_and_removes_the_others(root):
+    root.service("install", "--init", "s6")
+    kept = [root.put("etc/s6/sv/planner-agent/type", "oneshot\n"), root.put("etc/s6/sv/planner-agent/log/run", "x" * 9000)]
+    done = root.service("uninstall", "--init", "s6")
+    assert all(f"left, it was changed: {path}\n" in done.out for path in kept)
+    assert set(root.files()) == {BINARY, *(str(path.relative_to(root.path)) for path in kept)}
+
+
+@pytest.mark.parametrize("place", ["/env", "/planner-agent.env"])
+def test_an_env_file_at_the_top(root, place):
+    root.service("install", "--init", "systemd", "--env-file", place)
+    assert (root.path / place[1:]).exists()
+    root.service("uninstall", "--init", "systemd", "--env-file", place)
+    assert root.files() == [BINARY]
+
+
 def test_uninstall_finds_the_init_system(root):
     root.put(TRACES["openrc"])
     root.service("install")
@@ -330,3 +438,78 @@ def test_uninstall_that_may_not(user_root):
     before = root.everything()
     done = root.service("uninstall", "--init", "systemd", rc=77, err="Permission denied")
     assert str(directory) in done.err and root.everything() == before
+
+
+# ---- Symlinks below --root ----------------------------------------------------------------------
+
+
+OLD_KERNEL = ["strace", "-o", "/dev/null", "-e", "trace=openat2", "-e", "inject=openat2:error=ENOSYS"]
+
+
+@pytest.fixture
+def outside(root):
+    """What stands for the machine's own directories, beside the root; every user may write there."""
+    path = root.path.parent / "outside"
+    path.mkdir()
+    path.chmod(0o777)
+    return path
+
+
+@pytest.mark.parametrize("prefix", [[], OLD_KERNEL], ids=["new kernel", "old kernel"])
+@pytest.mark.parametrize("init, link", [("sysv", "etc/init.d"), ("sysv", "etc"), ("runit", "etc/sv"), ("s6", "usr/local/bin"),
+                                        ("systemd", "opt/homelab"), ("systemd", "opt/homelab/config")])
+def test_no_symlink_leads_out(root, outside, init, link, prefix):
+    """As /etc/init.d -> /etc/init.d would, from an image into the machine's own."""
+    path = root.path / link
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        path.rmdir()
+    path.symlink_to(outside)
+    root.service("install", "--init", init, rc=(69, 75), err=re.escape(f"{path}"), prefix=prefix)
+    assert list(outside.iterdir()) == []
+    # And where it led once: nothing is taken away there either.
+    inside = [name for name in (*INITS[init], ENV) if name.startswith(f"{link}/")]
+    for name in inside:
+        there = outside / name[len(link) + 1:]
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.write_text("# By planner-agent service install.\n")
+    root.service("uninstall", "--init", init, rc=(0, 1), err="", prefix=prefix)
+    assert len([one for one in outside.rglob("*") if one.is_file()]) == len(inside)
+
+
+def test_no_symlink_of_the_tree_leads_out(root, outside):
+    for name in ("actions", "state"):
+        (outside / name).mkdir()
+        (root.tree / name).symlink_to(outside / name)
+    root.service("install", "--init", "systemd", rc=75, err=".")
+    assert [list(one.iterdir()) for one in outside.iterdir()] == [[], []]
+
+
+@pytest.mark.parametrize("target", ["rc.d/init.d", "/etc/rc.d/init.d", "../../../../../../../../etc/rc.d/init.d"])
+def test_a_symlink_within_is_followed(root, target):
+    (root.path / "etc/rc.d/init.d").mkdir(parents=True)
+    (root.path / "etc/init.d").symlink_to(target)
+    root.service("install")
+    assert (root.path / "etc/rc.d/init.d/planner-agent").is_file()
+    root.service("uninstall", "--init", "sysv")
+    assert root.files() == ["etc/init.d", BINARY] if (root.path / "etc/init.d").is_file() else [BINARY]
+    assert list((root.path / "etc/rc.d/init.d").iterdir()) == []
+
+
+def test_a_tree_behind_a_symlink_within(root):
+    root.tree.rename(root.path / "opt/disk")
+    root.tree.symlink_to("/opt/disk")
+    root.service("install", "--init", "systemd")
+    assert (root.path / "opt/disk/actions/pending").is_dir() and (root.path / "opt/disk/config/planner-agent/.env").is_file()
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_an_old_kernel(root, init):
+    root.service("install", "--init", init, prefix=OLD_KERNEL)
+    assert root.files() == sorted([*INITS[init], BINARY, ENV])
+    root.service("uninstall", "--init", init, prefix=OLD_KERNEL)
+    assert root.files() == [BINARY]
+    (root.path / "etc").rename(root.path / "etc.real")
+    (root.path / "etc").symlink_to("etc.real")
+    root.service("install", "--init", init, "--force", rc=75, err=f"{root.path}/etc/.*: Not a directory", prefix=OLD_KERNEL)
+    assert root.files() == [BINARY] or root.files() == sorted(["etc", BINARY])

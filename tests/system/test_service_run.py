@@ -68,6 +68,65 @@ def test_a_binary_that_is_in_place_stays_there(machine):
     assert "/opt/bin/planner-agent run --runtime" in (machine.path / "etc/init.d/planner-agent").read_text()
 
 
+def test_the_group_of_pending_is_kept_where_the_user_is_one_of_it(machine):
+    pending = machine.tree.directory(machine.tree.path / "actions/pending")
+    os.chown(pending, 65534, 4711)
+    group = lambda: re.search(r"\nUser=nobody\nGroup=(.*)\n", machine.run("/root/planner-agent", "service", "systemd")).group(1)
+    (machine.path / "etc/group").open("a").write("approvers:x:4711:ann,bob\n")
+    assert group() == "65534", "not his"
+    (machine.path / "etc/group").open("a").write("deployers:x:4712:nobody\nhumans:x:4711:ann,nobody\n")
+    assert group() == "4711"
+    for user in ("nobody", "65534"):
+        out = machine.run("/root/planner-agent", "service", "systemd", "--user", user)
+        assert "\nUser=nobody\nGroup=4711\nSupplementaryGroups=65534\n" in out
+    assert "\nUser=root\nGroup=0\nSupplementaryGroups=0\n" in machine.run("/root/planner-agent", "service", "systemd", "--user", "root")
+    assert 'user: "65534:4711"' in machine.run("/root/planner-agent", "service", "compose")
+    # Those who approve are not to read his keys.
+    machine.run("/root/planner-agent", "service", "install", "--init", "runit")
+    env = (machine.path / "opt/homelab/config/planner-agent/.env").stat()
+    assert (env.st_mode & 0o777, env.st_uid, env.st_gid) == (0o640, 0, 65534)
+
+
+def proposes_for_the_group(machine, init, *command):
+    os.chown(machine.tree.directory(machine.tree.path / "actions/pending"), 65534, 4711)
+    (machine.path / "etc/group").open("a").write("approvers:x:4711:ann,nobody\n")
+    machine.install(init)
+    process = machine.start(*command)
+    machine.ready()
+    machine.works("web")
+    action = machine.tree.action_path("container-restart-solaria-web").stat()
+    assert (action.st_mode & 0o777, action.st_uid, action.st_gid) == (0o640, 65534, 4711)
+    process.terminate()
+
+
+def test_runit_proposes_for_the_group_of_pending(machine):
+    need("runsv", "sv", "chpst", "svlogd")
+    proposes_for_the_group(machine, "runit", "runsv", "/etc/sv/planner-agent")
+
+
+def test_s6_proposes_for_the_group_of_pending(machine):
+    need("s6-supervise", "s6-svc")
+    proposes_for_the_group(machine, "s6", "s6-supervise", "/etc/s6/sv/planner-agent")
+
+
+def test_sysv_proposes_for_the_group_of_pending(machine):
+    proposes_for_the_group(machine, "sysv", "/etc/init.d/planner-agent", "start")
+    machine.run("/etc/init.d/planner-agent", "stop")
+
+
+@pytest.mark.parametrize("init", ["systemd", "sysv"])
+def test_a_user_that_there_is_not(machine, init):
+    """systemd, supervise-daemon and run --user look it up when they start the planner: too late."""
+    for option in (["--user", "12345"], []):
+        out = machine.run("/root/planner-agent", "service", "install", "--init", init, *option, rc=64)
+        assert out == "planner-agent service: no such user: 12345\n"
+        os.chown(machine.tree.path, 12345, 12345)
+    assert list((machine.path / "usr/local/bin").iterdir()) == [] and list(machine.tree.path.iterdir()) == []
+    assert "\nUser=12345\n" in machine.run("/root/planner-agent", "service", "systemd")
+    machine.run("/root/planner-agent", "service", "install", "--init", init, "--user", "nobody")
+    machine.run("/root/planner-agent", "service", "uninstall", "--init", init)
+
+
 # ---- runit --------------------------------------------------------------------------------------
 
 
@@ -93,8 +152,9 @@ def test_runit_gives_up_on_a_bad_setting(machine):
     status = lambda: machine.path.joinpath("etc/sv/planner-agent/supervise/stat")
     wait_for("runsv", lambda: status().exists() and "down" in status().read_text())
     # "down" alone is between two starts, too.
-    wait_for("it is wanted down", lambda: "want up" not in machine.run("sv", "status", "/etc/sv/planner-agent"))
-    stays("it is down", lambda: status().read_text().startswith("down"), 2)
+    is_down = lambda: status().read_text().startswith("down")
+    wait_for("it is wanted down", lambda: is_down() and "want up" not in machine.run("sv", "status", "/etc/sv/planner-agent"))
+    stays("it is down", is_down, 2)
     machine.run("sv", "exit", "/etc/sv/planner-agent")
 
 

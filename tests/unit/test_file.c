@@ -357,12 +357,44 @@ static void test_mode(void **state)
         assert_int_equal(st.st_mode, S_IFREG | cases[i].mode);
         assert_int_equal(fault.chmod_calls, cases[i].calls);
     }
-    /* A directory that passes its group on: what is made in it has the mode all the same. */
+    /* A directory that passes its group on: what is made in it does so, too. */
     (void)umask(0);
     assert_int_equal(fchmod(dir, 02755), 0);
     assert_int_equal(file_make_dirs(dir, "d", 0700), 0);
     assert_int_equal(fstatat(dir, "d", &st, 0), 0);
-    assert_int_equal(st.st_mode, S_IFDIR | 0700);
+    assert_int_equal(st.st_mode, S_IFDIR | 02700);
+}
+
+/* Without a mode: the parent's. The daemon's filter takes no chmod of the bit that passes a group
+ * on, nor does systemd's: under its umask none is needed. */
+static void test_mode_of_the_parent(void **state)
+{
+    static const struct {
+        mode_t parent, made;
+    } cases[] = {
+        {0755, 0755},   {0700, 0700}, {0750, 0750}, {02775, 02775}, {02770, 02770},
+        {01777, 01775}, {0777, 0775}, {0770, 0770}, {03777, 03775}, {06775, 02775},
+    };
+    static const mode_t umasks[] = {002, 022, 077};
+    char path[32];
+    struct stat st;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases) * COUNT(umasks); i++) {
+        mode_t made = S_IFDIR | cases[i % COUNT(cases)].made;
+        (void)umask(umasks[i / COUNT(cases)]);
+        (void)snprintf(path, sizeof(path), "d%zu/e", i);
+        assert_int_equal(fchmod(dir, cases[i % COUNT(cases)].parent), 0);
+        fault.chmod_calls = 0;
+        assert_int_equal(file_make_dirs(dir, path, 0), 0);
+        assert_true(fault.chmod_calls == 0 || i >= COUNT(cases));
+        assert_int_equal(fstatat(dir, path, &st, 0), 0);
+        assert_int_equal(st.st_mode, made);
+        *strchr(path, '/') = '\0';
+        assert_int_equal(fstatat(dir, path, &st, 0), 0);
+        assert_int_equal(st.st_mode, made);
+    }
+    assert_int_equal(fchmod(dir, 0755), 0);
 }
 
 static void test_put_on_irregular(void **state)
@@ -649,11 +681,14 @@ static void test_make_dirs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_read),       TEST(test_read_at),        TEST(test_denied),
-        TEST(test_put),        TEST(test_mode),           TEST(test_put_on_irregular),
-        TEST(test_out),        TEST(test_write_in_parts), TEST(test_faults),
-        TEST(test_two_faults), TEST(test_temp_stays),     TEST(test_by_link),
-        TEST(test_owner),      TEST(test_sweep),          TEST(test_make_dirs),
+        TEST(test_read),       TEST(test_read_at),
+        TEST(test_denied),     TEST(test_put),
+        TEST(test_mode),       TEST(test_put_on_irregular),
+        TEST(test_out),        TEST(test_write_in_parts),
+        TEST(test_faults),     TEST(test_two_faults),
+        TEST(test_temp_stays), TEST(test_by_link),
+        TEST(test_owner),      TEST(test_sweep),
+        TEST(test_make_dirs),  TEST(test_mode_of_the_parent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

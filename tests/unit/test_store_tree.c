@@ -116,6 +116,36 @@ static void test_open_made_keeps_a_symlink(void **state)
     assert_int_equal(errno, ENOTDIR);
 }
 
+/* Others write there, too, with their group. */
+static void test_open_made_below_events(void **state)
+{
+    static const char *const made[] = {"disk/2026-05-28", "disk/2026-05-28/planner"};
+    const struct tree *tree = *state;
+    mode_t before = umask(022);
+
+    scratch_dirs(tree, "disk");
+    assert_int_equal(chmod(scratch_path(tree, "disk"), 02775), 0);
+    assert_int_equal(symlink("disk", scratch_path(tree, "events")), 0);
+    int fd = tree_open_made(tree, "events/2026-05-28/planner", 0755);
+    assert_true(fd >= 0);
+    tree_close(fd);
+    for (size_t i = 0; i < COUNT(made); i++)
+        assert_int_equal(scratch_mode(tree, made[i]), 02775);
+    /* Where there is no such directory, it is made first; any other has the mode as told. */
+    assert_int_equal(unlink(scratch_path(tree, "events")), 0);
+    assert_int_equal(chmod(tree->path, 0770), 0);
+    fd = tree_open_made(tree, "events/2026-05-28", 0751);
+    assert_true(fd >= 0);
+    tree_close(fd);
+    assert_int_equal(scratch_mode(tree, "events"), 0751);
+    assert_int_equal(scratch_mode(tree, "events/2026-05-28"), 0751);
+    fd = tree_open_made(tree, "eventsx/y", 0755);
+    assert_true(fd >= 0);
+    tree_close(fd);
+    assert_int_equal(scratch_mode(tree, "eventsx/y"), 0755);
+    (void)umask(before);
+}
+
 /* Who may write to the tree must not lead us, perhaps as root, to where he may not. */
 static void test_symlinks_below_the_tree_are_not_followed(void **state)
 {
@@ -308,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_init),
         cmocka_unit_test_setup_teardown(test_open, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(test_open_made_keeps_a_symlink, make_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(test_open_made_below_events, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(test_symlinks_below_the_tree_are_not_followed, make_tree,
                                         remove_tree),
         cmocka_unit_test_setup_teardown(test_prepare_makes_what_is_missing, make_tree, remove_tree),
