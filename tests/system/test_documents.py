@@ -139,7 +139,7 @@ def test_the_readme_names_every_command_and_no_option_that_is_not(agent):
         assert set(re.findall(r"--[a-z-]+", row)) <= set(said_options(agent, command)), command
 
 
-SHOWN = re.compile(r"(?:^|[$|&;(]|sudo|[A-Z_]+=\S*) *(?:\./)?planner-agent ([a-z]+)((?: +[^\s|&;`#]+)*)")
+SHOWN = re.compile(r"(?:^|[$|&;(]|sudo|[A-Z_]+=\S*) *(?:\./|build/)?planner-agent ([a-z]+)((?: +[^\s|&;`#]+)*)")
 
 
 @pytest.mark.parametrize("name", [*PAGES, "README.md"])
@@ -260,13 +260,18 @@ def said_in_trouble(agent, tree):
     tree.event(service="web")
     daemon.wait_log("already_open")
     daemon.wait_log("redis_unreachable")
+    said.append(agent.cmd("status").out)
+    pending = tree.path / "actions" / "pending"
+    action = next(pending.glob("*.json"))
+    action.chmod(0)
+    said.append(agent.cmd("pending", user=None if os.geteuid() else 65534, rc=77).err)
+    action.chmod(0o640)
     said.append(agent.cmd("run", rc=75).err.replace(str(daemon.pid), "18558"))
     for count, text in enumerate(("LOG_LEVEL=loud\n", "LLM_CHAIN=openai/x\nOPENAI_API_BASE=http://127.0.0.1:2\n"), 1):
         env_file.write_text(text)
         daemon.send(signal.SIGHUP)
         daemon.wait_log("config_refused", count=count)
     # A directory of the tree is replaced: it ends, to be started anew.
-    pending = tree.path / "actions" / "pending"
     pending.rename(pending.with_name("was-pending"))
     pending.mkdir()
     tree.event(service="db")
