@@ -143,7 +143,8 @@ compile = $(CC) $(STD) $(WARN) $(CPPFLAGS) $(EPOCH) $(CFLAGS) $(SPEED) $(DEPEND)
 # What every message goes through, also one that asks for nothing: speed is worth some bytes here.
 HOT := base/hash base/json_check base/json_object base/json_text base/span base/utf8 \
        net/redis_memory planner/event planner/event_kind
-$(HOT:%=$(OBJ)/src/%.o): SPEED := -O2 -fno-tree-slp-vectorize
+FAST := $(or $(TARGET_SPEED),-O2 -fno-tree-slp-vectorize)
+$(HOT:%=$(OBJ)/src/%.o): SPEED := $(FAST)
 
 $(OBJ)/%.o: %.c build/flags-$(TARGET) | $(MUSL)/.built
 	@mkdir -p $(@D)
@@ -209,7 +210,7 @@ library = +@rm -rf $@ $(@:.a=); $(MAKE) --no-print-directory $(if $(V),,-s) -f v
 
 $(OBJ)/lib%.a: vendor/%.mk build/flags-$(TARGET) $(MUSL)/.built
 	@echo '  LIB  $@'
-	$(library) CC='$(CC)' AR='$(AR)' CFLAGS='$(CFLAGS)'
+	$(library) CC='$(CC)' AR='$(AR)' CFLAGS='$(CFLAGS)' SPEED='$(FAST)'
 
 build/unit/lib%.a: vendor/%.mk build/flags-unit build/vendor/.unpacked
 	@echo '  LIB  $@'
@@ -231,7 +232,7 @@ endef
 
 .PHONY: FORCE
 build/flags-$(TARGET): FORCE
-	$(call keep,$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(HOT))
+	$(call keep,$(CC) $(STD) $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(HOT) $(FAST))
 build/flags-musl-$(TARGET): FORCE
 	$(call keep,$(CC) $(GEN)$(TARGET_MUSL_CFLAGS:%= %))
 build/flags-unit: FORCE

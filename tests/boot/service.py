@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import subprocess
 
@@ -60,8 +61,13 @@ class Service:
                       LOG_LEVEL="debug")
 
     def settings(self, **settings):
-        with open(self.machine.path(ENV_FILE), "a", encoding="utf-8") as out:
+        """As most editors save: a new file takes the old one's place."""
+        path = self.machine.path(ENV_FILE)
+        new = f"{path}.new"
+        subprocess.run(["cp", "-p", path, new], check=True)
+        with open(new, "a", encoding="utf-8") as out:
             out.write("".join(f"{name}={value}\n" for name, value in settings.items()))
+        os.replace(new, path)
 
     def drop_in(self, text):
         self.machine.write(f"{UNIT}.d/test.conf", text)
