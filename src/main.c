@@ -5,7 +5,7 @@ static const struct command commands[] = {
     {
         .name = "run",
         .run = run_command,
-        .arguments = "[--once] [--offline] [--user NAME] [--notify-fd FD]",
+        .arguments = "[--once] [--offline] [OPTIONS]",
         .summary = "Watch for events and propose actions, until stopped",
         .takes_tree = true,
         .lists_settings = true,

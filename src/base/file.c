@@ -141,8 +141,9 @@ int file_adopt(int dir, int fd, mode_t mode)
         return -1;
     /* What passes its directory's group on keeps that. */
     mode |= own.st_mode & S_ISGID;
-    /* Before it is given away: then it is no longer ours to chmod. */
-    if ((own.st_mode & MODE_BITS) != mode && fchmod(fd, mode) != 0)
+    /* Before it is given away: then it is no longer ours to chmod. Of a directory that passes more
+     * on, filters may forbid it: what the kernel gave it then stays. */
+    if ((own.st_mode & MODE_BITS) != mode && fchmod(fd, mode) != 0 && mode <= 0777)
         return -1;
     if (parent.st_uid == own.st_uid && parent.st_gid == own.st_gid)
         return 0;

@@ -266,8 +266,12 @@ int pending_command(const struct command *self, int argc, char **argv)
         code = command_open(self, &config, &tree);
     if (code != 0)
         return code;
-    if (actions_each(&tree, ACTION_PENDING, 0, take_row, NULL) != 0)
-        return command_fail(self, command_code(errno), "actions/pending", log_errno(errno));
+    /* A tree that has no actions yet has none pending; one that is not there is a mistake. */
+    int top = tree_look(&tree, ".");
+    tree_close(top);
+    if (top < 0 || actions_each(&tree, ACTION_PENDING, 0, take_row, NULL) != 0)
+        return command_fail(self, command_code(errno), top < 0 ? tree.path : "actions/pending",
+                            log_errno(errno));
     /* Who sees none for want of a permission must not think that there is none. */
     if (list.unread > 0 && list.count == 0)
         return command_fail(self, command_code(list.error), "the files in actions/pending",

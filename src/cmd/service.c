@@ -22,7 +22,7 @@
 #define GROUPS_MAX 64      /* of a user; who has more gets his own */
 #define RESOLVE_IN_ROOT 16 /* of openat2(2) */
 
-/* Linux before 5.6 does not know the call: there no symlink is followed. */
+/* Where Linux (before 5.6) or a container's filter does not know the call, no symlink is followed. */
 int service_open(const struct service *s, const char *path)
 {
     static const uint64_t how[] = {O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, RESOLVE_IN_ROOT};
@@ -30,7 +30,7 @@ int service_open(const struct service *s, const char *path)
     if (s->root[0] == '\0')
         return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     int fd = (int)syscall(SYS_openat2, s->top_fd, path, how, sizeof(how));
-    return fd < 0 && errno == ENOSYS ? tree_open(&s->top, path + 1) : fd;
+    return fd < 0 && (errno == ENOSYS || errno == EPERM) ? tree_open(&s->top, path + 1) : fd;
 }
 
 /* Where it stays, where it is meant to be: /home and /tmp are neither for services nor for long. */

@@ -20,7 +20,7 @@
 #define ITEMS_MAX 10                      /* the binary, five files of s6, the env-file: seven */
 #define MADE_MAX 16                       /* directories made on the way */
 #define MARK "# By planner-agent service" /* in the files that can have a comment */
-#define LEFT (-1)                         /* the env-file is there */
+#define BLOCK 65536                       /* bytes that are copied at a time */
 
 /* A file to be put in place. */
 struct item {
@@ -28,6 +28,7 @@ struct item {
     const char *name; /* in path */
     int dir;
     bool was_there;
+    bool kept; /* what is there stays: the same, or an env-file */
     bool done;
     struct file_out out;
     char old[sizeof(((struct file_out *)NULL)->temp)]; /* until all is done: what was there */
@@ -37,6 +38,7 @@ struct item {
 static struct {
     struct item item[ITEMS_MAX];
     struct item *last;
+    int old_fd; /* of what is there in its place, or -1 */
     unsigned directories;
     struct {
         int above;
@@ -170,7 +172,7 @@ static int open_directory(const struct service *s, char *path)
     return dir;
 }
 
-/* Opens the next item's file under a temporary name. An exit code, told, or LEFT. */
+/* Opens the next item's file under a temporary name. */
 static int stage(const struct service *s, const char *path, mode_t mode)
 {
     struct item *item = work.last != NULL ? work.last + 1 : work.item;
@@ -182,16 +184,25 @@ static int stage(const struct service *s, const char *path, mode_t mode)
         return fail_errno(s, path);
     item->name = strrchr(item->path, '/') + 1;
     item->was_there = fstatat(item->dir, item->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-    if (item->was_there && path == s->fact[SERVICE_ENV])
-        return LEFT;
-    if (item->was_there && !s->force)
-        return fail(s, path, "is there already; --force replaces it", EXIT_FAILURE);
+    item->kept = item->was_there && !s->force && st.st_mode == (S_IFREG | mode);
+    work.old_fd = openat(item->dir, item->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file_out_open(&item->out, item->dir, item->name, mode) != 0)
         return fail_errno(s, path);
     memcpy(item->old, item->out.temp, sizeof(item->old));
     memcpy(item->old + 1, "old", 3);
     work.last = item;
     return 0;
+}
+
+/* The last item's bytes from this offset on, up to a block of them. */
+static void put(struct span piece, int64_t at)
+{
+    static char old[BLOCK];
+
+    file_out_write(&work.last->out, piece);
+    if (file_read_at(work.old_fd, old, BLOCK, at) != (ssize_t)piece.n ||
+        memcmp(old, piece.p, piece.n) != 0)
+        work.last->kept = false;
 }
 
 static int stage_text(const struct service *s, struct span name, const char *path)
@@ -203,7 +214,7 @@ static int stage_text(const struct service *s, struct span name, const char *pat
     bool is_script = text.p[0] == '#' && text.p[1] == '!';
     int code = stage(s, path, is_script ? 0755 : 0644);
     if (code == 0)
-        file_out_write(&work.last->out, text);
+        put(text, 0);
     return code;
 }
 
@@ -213,12 +224,9 @@ static int stage_env(const struct service *s)
     const char *path = s->fact[SERVICE_ENV];
 
     int code = stage_text(s, span_of("env"), path);
-    if (code == LEFT) {
-        say(s, "left as it is: ", path);
-        return 0;
-    }
     if (code != 0)
         return code;
+    work.last->kept = work.last->was_there;
     int fd = work.last->out.fd;
     if (fchmod(fd, 0640) != 0 || (geteuid() == 0 && fchown(fd, 0, s->gid) != 0))
         return fail_errno(s, path);
@@ -227,16 +235,20 @@ static int stage_env(const struct service *s)
 
 static int stage_binary(const struct service *s)
 {
-    static char block[65536];
-    ssize_t n = 0;
+    static char block[BLOCK];
+    int64_t at = 0;
+    ssize_t n = -1;
 
     int code = stage(s, s->fact[SERVICE_BINARY], 0755);
     if (code != 0)
         return code;
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    for (int64_t at = 0; fd >= 0 && (n = file_read_at(fd, block, sizeof(block), at)) > 0; at += n)
-        file_out_write(&work.last->out, (struct span){block, (size_t)n});
-    code = fd < 0 || n < 0 ? fail_errno(s, "/proc/self/exe") : 0;
+    for (; fd >= 0 && (n = file_read_at(fd, block, BLOCK, at)) >= 0; at += n) {
+        put((struct span){block, (size_t)n}, at);
+        if (n == 0)
+            break;
+    }
+    code = n < 0 ? fail_errno(s, "/proc/self/exe") : 0;
     tree_close(fd);
     return code;
 }
@@ -258,10 +270,17 @@ static int commit_all(const struct service *s)
 {
     const char *failed;
 
+    for (struct item *item = work.item; item <= work.last; item++)
+        if (item->was_there && !item->kept && !s->force)
+            return fail(s, item->path, "is there already; --force replaces it", EXIT_FAILURE);
     /* What the daemon would make itself, if its cage let it. */
     if (tree_prepare(&s->tree, &failed) != 0)
         return fail_errno(s, s->fact[SERVICE_TREE]);
     for (struct item *item = work.item; item <= work.last; item++) {
+        if (item->kept) {
+            file_out_abort(&item->out);
+            continue;
+        }
         if ((item->was_there && linkat(item->dir, item->name, item->dir, item->old, 0) != 0) ||
             file_out_commit(&item->out, item->name, item->was_there) != FILE_OK)
             return fail_errno(s, item->path);
@@ -310,7 +329,7 @@ int service_install_put(struct service *s)
     }
     for (struct item *item = work.item; item <= work.last; item++) {
         drop_old(item);
-        say(s, "wrote ", item->path);
+        say(s, item->kept ? "left as it is: " : "wrote ", item->path);
     }
     return say_next(s, "Next:\n", "+", EX_OK);
 }

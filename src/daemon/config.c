@@ -294,7 +294,7 @@ static int take_env_file(struct load *load)
     int taken = take_pairs(load, text, n);
     explicit_bzero(text, n);
     if (load->has_secret && named_file_is_open(&load->file))
-        warn_of_file(load, "it holds a secret and others can read it: ", span_of("chmod 600"));
+        warn_of_file(load, "it holds a secret and is open to others: ", span_of("chmod o= FILE"));
     return taken;
 }
 
@@ -404,7 +404,7 @@ static int take_keys(struct load *load)
         if (config_is_set(load->config, SETTING_ANTHROPIC_API_KEY) &&
             named_file_is_open(&load->file))
             warn_of_named(load, SETTING_ANTHROPIC_API_KEY_FILE,
-                          "others can read the file: chmod 600");
+                          "the file is open to others: chmod o= FILE");
     }
     return take_credential(load, SETTING_ANTHROPIC_API_KEY) != 0 ||
                    take_credential(load, SETTING_OPENAI_API_KEY) != 0

@@ -30,5 +30,5 @@ enum file_result named_file_read(const char *path, char *text, size_t cap, size_
 
 bool named_file_is_open(const struct stat *st)
 {
-    return (st->st_mode & (S_IRGRP | S_IROTH)) != 0;
+    return (st->st_mode & S_IRWXO) != 0;
 }

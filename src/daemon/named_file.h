@@ -12,7 +12,7 @@ enum file_result named_file_read(const char *path, char *text, size_t cap, size_
 /* Where path leads, through all links; NULL with errno. Stands until the next call, or read. */
 const char *named_file_resolve(const char *path);
 
-/* May others than its owner read it? */
+/* May anybody use it? Its group is as the operator wants it. */
 bool named_file_is_open(const struct stat *st);
 
 #endif

@@ -301,6 +301,7 @@ static void find_cooldown(void *arg, const struct action_facts *facts)
                    &(struct cooldown){.began_ms = facts->created_at * 1000,
                                       .severity = severity_of(span_of(facts->event_severity))},
                    d->planner.settings.cooldown_ms, d->loop.now);
+    d->cooldowns_changed = true;
 }
 
 /* Again, until all that is missing could be written. */

@@ -145,7 +145,8 @@ struct mending {
     const struct tree *tree;
     const char *node_name;
     int64_t since_s;
-    int left; /* so many more may be written */
+    int left;  /* so many more may be written */
+    int error; /* after it the rest is only found */
     void (*found)(void *arg, const struct action_facts *facts);
     void *arg;
 };
@@ -186,25 +187,23 @@ static int mend(void *arg, const char *name, enum action_look look,
         return 0;
     m->found(m->arg, facts);
     audit_of(&audit, facts, m->node_name);
-    if (stands(m->tree, &audit))
+    if (m->error != 0 || stands(m->tree, &audit))
         return 0;
     errno = EAGAIN;
     /* The action comes first, after a power cut too. */
-    if (m->left-- > 0 && actions_settle(m->tree) == 0 && audit_put(m->tree, &audit) == 0)
-        return 0;
-    return errno;
+    if (m->left-- == 0 || actions_settle(m->tree) != 0 || audit_put(m->tree, &audit) != 0)
+        m->error = errno;
+    return 0;
 }
 
 int audit_mend(const struct tree *tree, const char *node_name, int64_t last_s,
                void (*found)(void *arg, const struct action_facts *facts), void *arg)
 {
-    struct mending m = {tree, node_name, last_s - AUDIT_MEND_S, AUDITS_MENDED_MAX, found, arg};
-    int error = 0;
+    struct mending m = {tree, node_name, last_s - AUDIT_MEND_S, AUDITS_MENDED_MAX, 0, found, arg};
 
     /* In the order in which actions move on: none slips past. A directory that cannot be read is
      * told of by who looks for open actions there. */
-    for (enum action_place place = ACTION_PENDING;
-         last_s > 0 && place < ACTION_PLACES && error <= 0; place++)
-        error = actions_each(tree, place, m.since_s, mend, &m);
-    return error > 0 ? error : 0;
+    for (enum action_place place = ACTION_PENDING; last_s > 0 && place < ACTION_PLACES; place++)
+        (void)actions_each(tree, place, m.since_s, mend, &m);
+    return m.error;
 }

@@ -99,6 +99,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
+    /* What stands behind a text's end is whatever it was. */
+    memset(&event, 0, offsetof(struct event, message));
+    memset(&again, 0, offsetof(struct event, message));
     enum event_error error = event_parse(&event, text, &aliases, origin, ARRIVED);
     enum event_error half =
         event_parse(&again, (struct span){text.p, size - 1}, &aliases, origin, ARRIVED);

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import stat
+import struct
 import time
 
 import pytest
@@ -42,6 +43,23 @@ def test_one_a_proposal_and_none_without(agent, tree):
     for _ in range(3):
         agent.run_once()
     assert len(tree.audits()) == 2
+
+
+def test_a_day_whose_mode_an_access_list_decides(agent, tree):
+    """Other bits than its parent has, which nobody confined may mend."""
+    events = tree.path / "events"
+    events.mkdir(exist_ok=True)
+    entry = struct.Struct("<HHI").pack
+    nobody = 0xffffffff
+    os.setxattr(events, "system.posix_acl_default", struct.pack("<I", 2) + entry(1, 7, nobody) + entry(4, 5, nobody)
+                + entry(32, 0, nobody))
+    tree.event("service_healthy")
+    (events / utc_day()).chmod(0o2775)
+    daemon = agent.start()
+    tree.event()
+    daemon.wait_log("proposed")
+    assert len(tree.audits()) == 1
+    assert daemon.named("disk_fault") == []
 
 
 @pytest.mark.parametrize("umask", [0o002, 0o022, 0o077])
@@ -234,7 +252,8 @@ def test_names_in_an_action_file_do_not_lead_astray(agent, tree):
     before = {path for path in tree.path.rglob("*")}
     agent.run_once()
     (path, event), = tree.audits().items()
-    assert {one for one in tree.path.rglob("*")} - before <= {path, path.parent, path.parent.parent}
+    new = {one for one in tree.path.rglob("*")} - before
+    assert new <= {path, path.parent, path.parent.parent, tree.state / "cooldowns"}
     assert event["payload"]["action_id"] == "x" and event["payload"]["confidence"] is None
     agent.run_once()
     assert list(tree.audits()) == [path]

@@ -25,6 +25,11 @@ def test_help_of_every_command(agent, tree, command):
     assert list(tree.path.iterdir()) == []
 
 
+def test_the_usage_of_run_leaves_no_option_out(agent):
+    usage, *rest = agent.cmd("run", "--help").out.splitlines()
+    assert "[OPTIONS]" in usage and any(line.startswith("  --unconfined ") for line in rest)
+
+
 def test_help_names_every_command(agent):
     out = agent.cmd("--help").out
     assert [command for command in COMMANDS if command not in out] == []
@@ -90,6 +95,13 @@ def test_pending_is_a_table_with_the_reason(agent, tree):
     for text in ("solaria", "web", "restart", "guarded", str(action["details"]["confidence"])):
         assert text in row, row
     assert action["details"]["reason"][:10] in out
+
+
+def test_pending_of_a_tree_that_is_not_there(agent, tree, tmp_path):
+    """A mistyped path is not a quiet planner."""
+    agent.cmd("pending", "--runtime", tmp_path / "elsewhere", rc=75, err="elsewhere: No such file or directory")
+    (tmp_path / "link").symlink_to(tree.path)
+    assert agent.cmd("pending", "--runtime", tmp_path / "link").out == "Nothing is pending.\n"
 
 
 def test_pending_lists_the_supervisors_actions_too(agent, tree):

@@ -172,6 +172,14 @@ def test_it_survives_a_kill_before_it_is_saved(agent, tree, place):
     assert tree.action(ID)["details"]["suppressed_count"] == 1
 
 
+def test_what_was_found_is_saved(agent, tree):
+    """The action may be too old to be looked at, at the start after the next."""
+    lost(agent, tree)
+    tree.move_action(ID, "completed")
+    agent.start().stop()
+    assert b"web" in (tree.state / "cooldowns").read_bytes()
+
+
 def test_what_nothing_has_judged_has_none_after_a_kill_either(agent, tree):
     """An alert for what was too old says nothing of what is new."""
     lost(agent, tree, at=-2 * 3600)

@@ -18,6 +18,12 @@ INITS = {
 }
 TRACES = {"systemd": "run/systemd/system/", "procd": "sbin/procd", "openrc": "sbin/openrc-run", "runit": "run/runit/",
           "s6": "run/s6/", "sysv": "etc/init.d/"}
+# What works where the file is gone already.
+NO_LONGER_STARTED = {
+    "systemd": "systemctl disable planner-agent; systemctl daemon-reload", "procd": "rm -f /etc/rc.d/???planner-agent",
+    "openrc": "rc-update del planner-agent default", "sysv": "update-rc.d planner-agent remove",
+    "runit": "rm -f /etc/service/planner-agent",
+    "s6": "rm -f /run/service/planner-agent; s6-svscanctl -an /run/service"}
 BINARY = "usr/local/bin/planner-agent"
 ENV = "opt/homelab/config/planner-agent/.env"
 TREE = "/opt/homelab"
@@ -171,11 +177,40 @@ def test_another_env_file(root):
 
 
 @pytest.mark.parametrize("init", INITS)
-def test_the_second_install_refuses_and_changes_nothing(root, init):
-    root.service("install", "--init", init)
+def test_the_second_install_changes_nothing(root, init):
+    first = root.service("install", "--init", init)
+    before = {name: (root.path / name).stat().st_ino for name in root.files()}
+    assert root.service("install", "--init", init).out == first.out.replace("wrote ", "left as it is: ")
+    assert {name: (root.path / name).stat().st_ino for name in root.files()} == before
+
+
+@pytest.mark.parametrize("change", ["a byte", "longer", "shorter", "mode"])
+@pytest.mark.parametrize("name", [INITS["systemd"][0], BINARY])
+def test_the_second_install_refuses_what_was_changed(root, name, change):
+    root.service("install", "--init", "systemd")
+    path = root.path / name
+    content = bytearray(path.read_bytes())
+    content[-1] ^= change == "a byte"
+    path.write_bytes(content[:-1] if change == "shorter" else content + b"\n" * (change == "longer"))
+    path.chmod(path.stat().st_mode ^ (change == "mode") * 0o4)
     before = root.everything()
-    root.service("install", "--init", init, rc=1, err="is there already; --force replaces it")
+    root.service("install", "--init", "systemd", rc=1, err=re.escape(f"{path}: is there already; --force replaces it"))
     assert root.everything() == before
+    done = root.service("install", "--init", "systemd", "--force")
+    assert f"wrote {path}\n" in done.out and done.out.count("left as it is: ") == 1
+
+
+def test_the_second_install_refuses_a_binary_that_ends_with_a_block_and_goes_on(root, agent, program, tmp_path):
+    """It is compared in blocks."""
+    padded = tmp_path / "padded"
+    padded.write_bytes(program.read_bytes() + b"\0" * (-program.stat().st_size % 65536))
+    padded.chmod(0o755)
+    agent.program = padded
+    root.service("install", "--init", "systemd")
+    root.service("install", "--init", "systemd")
+    with open(root.path / BINARY, "ab") as file:
+        file.write(b"\0")
+    root.service("install", "--init", "systemd", rc=1, err="is there already")
 
 
 @pytest.mark.parametrize("init", INITS)
@@ -342,6 +377,7 @@ def test_uninstall_undoes_it(root, init):
         assert f"removed {root.path}/{name}\n" in done.out
     assert not list(root.path.glob("etc/*/*/planner-agent")) and not (root.path / ENV).parent.exists()
     assert "Next:\n" in done.out and f"  rm /{BINARY}\n" in done.out
+    assert f"  {NO_LONGER_STARTED[init]}\n" in done.out.split("Next:\n")[1]
     root.service("uninstall", "--init", init, rc=1, err="nothing of it is installed")
     # And once more: nothing stands in the way but the binary.
     (root.path / BINARY).unlink()

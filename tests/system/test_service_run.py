@@ -42,7 +42,8 @@ def test_install_and_uninstall_without_root_option(machine):
     env = (machine.path / "opt/homelab/config/planner-agent/.env").stat()
     assert (env.st_mode & 0o777, env.st_uid, env.st_gid) == (0o640, 0, 65534)
     assert (machine.tree.path / "actions/pending").stat().st_uid == 65534
-    machine.run("/usr/local/bin/planner-agent", "service", "install", "--init", "sysv", rc=1)
+    out = machine.run("/usr/local/bin/planner-agent", "service", "install", "--init", "sysv")
+    assert out.startswith("left as it is: /etc/init.d/planner-agent\n") and "wrote" not in out
     machine.run("/usr/local/bin/planner-agent", "service", "uninstall", "--init", "sysv")
     assert not (machine.path / "etc/init.d/planner-agent").exists()
     assert (machine.path / "opt/homelab/config/planner-agent/.env").exists()  # install() changed it

@@ -530,6 +530,8 @@ static void test_mend_takes_so_many_at_once(void **state)
     }
     assert_int_equal(mend(tree, NOW), EAGAIN);
     assert_int_equal(audits(tree), AUDITS_MENDED_MAX);
+    /* Of the others it is told, all the same. */
+    assert_int_equal(found, 2 * AUDITS_MENDED_MAX);
     assert_int_equal(mend(tree, NOW), 0);
     assert_int_equal(audits(tree), 2 * AUDITS_MENDED_MAX);
 }
@@ -568,7 +570,10 @@ static void test_mend_fails(void **state)
     assert_int_equal(scratch_as_user(mend_errno, tree), 0);
     assert_int_equal(rmdir(scratch_path(tree, DIR_PATH)), 0);
     scratch_put(tree, DIR_PATH, "a file");
+    put_action(tree, "approved", "second.json", OURS, NOW);
     assert_int_equal(mend_errno(tree), ENOTDIR);
+    assert_int_equal(found, 2);
+    assert_int_equal(unlink(scratch_path(tree, "actions/approved/second.json")), 0);
     assert_int_equal(unlink(scratch_path(tree, DIR_PATH)), 0);
     assert_int_equal(mend_errno(tree), 0);
     assert_string_equal(scratch_get(tree, FILE_PATH), expected);

@@ -6,14 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <stdarg.h>
@@ -147,46 +145,84 @@ static void test_what_is_no_status(void **state)
     assert_false(scratch_has(tree, "victim"));
 }
 
-/* A writer caught in the middle of every write, each of another number. */
-static void write_slowly(const struct tree *tree)
+/* Another program that writes while we read: at each of the reader's pauses the next step of a
+ * script. 'h' is the first half of another state, 't' the second, 'w' all of it, '.' nothing. What
+ * is torn is JSON, too. */
+static struct {
+    int fd;
+    int turn;
+    const char *step;
+    const char *again; /* after the last step */
+} writer;
+
+static void write_step(char step)
 {
     static char image[STATUS_SIZE];
-    char number[16];
-    int fd = open(scratch_path(tree, STATUS), O_WRONLY | O_CLOEXEC);
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nobody behind */
-    for (int turn = 0;; turn++) {
-        (void)snprintf(number, sizeof(number), "%09d", turn);
-        memset(image, ' ', sizeof(image));
-        memcpy(image, "{\"from\":1", 9);
-        memcpy(image + 8, number, 9);
-        memcpy(image + 17, ",\"to\":", 6);
-        image[8] = image[STATUS_SIZE - 16] = '1';
-        memcpy(image + STATUS_SIZE - 15, number + 1, 8);
-        image[STATUS_SIZE - 7] = '}';
-        (void)!pwrite(fd, image, STATUS_SIZE / 2, 0);
-        (void)usleep(700);
-        (void)!pwrite(fd, image + STATUS_SIZE / 2, STATUS_SIZE / 2, STATUS_SIZE / 2);
-        (void)usleep(turn % 4 == 0 ? 12000 : 700);
+    writer.turn += step == 'h' || step == 'w';
+    memset(image, ' ', sizeof(image));
+    (void)snprintf(image, 32, "{\"from\":1%08d,\"to\":", writer.turn);
+    (void)snprintf(image + STATUS_SIZE - 16, 16, "1%08d", writer.turn);
+    image[strlen(image)] = ' ';
+    memset(image + STATUS_SIZE - 7, ' ', 7);
+    image[STATUS_SIZE - 7] = '}';
+    size_t from = step == 't' ? STATUS_SIZE / 2 : 0;
+    size_t end = step == 'h' ? STATUS_SIZE / 2 : STATUS_SIZE;
+    if (step != '.')
+        assert_int_equal(pwrite(writer.fd, image + from, end - from, (off_t)from), end - from);
+}
+
+/* The reader's pause; where nobody writes, it is none. */
+int nanosleep(const struct timespec *time, struct timespec *rest)
+{
+    if (writer.step == NULL)
+        return 0;
+    assert_int_equal(time->tv_nsec, STATUS_READ_PAUSE_MS * 1000000L);
+    assert_null(rest);
+    if (*writer.step == '\0') {
+        assert_non_null(writer.again);
+        writer.step = writer.again;
     }
+    write_step(*writer.step++);
+    return 0;
 }
 
 static void test_torn_writes_are_not_seen(void **state)
 {
+    static const struct {
+        const char *before;
+        const char *during;
+        int turn; /* of what is read; 0 = it never ends */
+    } cases[] = {
+        {"w", ".", 1},      {"wh", "t.", 2}, {"w", "ht.", 2}, {"w", "w.", 2},
+        {"w", "hthtw.", 4}, {"w", "ht", 0},  {"wh", "th", 0}, {"w", "w", 0},
+    };
     const struct tree *tree = *state;
     struct span object;
+    char number[16];
 
-    assert_int_equal(status_write(tree, span_of("{}")), 0);
-    pid_t pid = fork();
-    if (pid == 0)
-        write_slowly(tree);
-    for (int i = 0; i < 60; i++) {
-        assert_int_equal(status_read(tree, data, &object), 0);
-        if (object.n > 2)
-            assert_memory_equal(object.p + 8, object.p + object.n - 10, 9);
+    scratch_put(tree, STATUS, "");
+    writer.fd = open(scratch_path(tree, STATUS), O_WRONLY | O_CLOEXEC);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        writer.turn = 0;
+        for (const char *step = cases[i].before; *step != '\0'; step++)
+            write_step(*step);
+        writer.step = cases[i].during;
+        writer.again = cases[i].turn == 0 ? writer.step : NULL;
+        int result = status_read(tree, data, &object);
+        if (cases[i].turn == 0) {
+            assert_int_equal(result, -1);
+            assert_int_equal(errno, EBADMSG);
+            continue;
+        }
+        assert_int_equal(result, 0);
+        assert_int_equal(*writer.step, '\0');
+        (void)snprintf(number, sizeof(number), "1%08d", cases[i].turn);
+        assert_memory_equal(object.p + 8, number, 9);
+        assert_memory_equal(object.p + object.n - 10, number, 9);
     }
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    writer.step = NULL;
+    assert_int_equal(close(writer.fd), 0);
 }
 
 enum { WORKS, CANNOT_MOUNT, NOT_FULL, FAILS, READS_WRONG };
@@ -195,7 +231,6 @@ static int write_on_full_disk(const struct tree *tree)
 {
     static char block[4096];
     struct span object;
-    ssize_t n;
 
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("none", scratch_path(tree, TREE_STATE), "tmpfs", 0, "size=128k,mode=700") != 0)
@@ -203,7 +238,7 @@ static int write_on_full_disk(const struct tree *tree)
     if (status_write(tree, span_of("{\"disk\":\"empty\"}")) != 0)
         return FAILS;
     int fd = open(scratch_path(tree, TREE_STATE "/filler"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    while ((n = write(fd, block, sizeof(block))) > 0)
+    while (write(fd, block, sizeof(block)) > 0)
         continue;
     if (fd < 0 || errno != ENOSPC || tree_probe(tree, TREE_STATE) != ENOSPC)
         return NOT_FULL;
