@@ -22,7 +22,7 @@
 #define GROUPS_MAX 64      /* of a user; who has more gets his own */
 #define RESOLVE_IN_ROOT 16 /* of openat2(2) */
 
-/* Where Linux (before 5.6) or a container's filter does not know the call, no symlink is followed. */
+/* Where Linux (before 5.6) or a container's filter has no such call, no symlink is followed. */
 int service_open(const struct service *s, const char *path)
 {
     static const uint64_t how[] = {O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, RESOLVE_IN_ROOT};
