@@ -297,11 +297,11 @@ static void find_cooldown(void *arg, const struct action_facts *facts)
         strcmp(facts->type, action_type(PROPOSAL_NOTIFY)) == 0)
         return;
     event_make_key(key, facts->node, facts->service);
-    cooldown_found(&d->planner.cooldowns, span_of(key),
-                   &(struct cooldown){.began_ms = facts->created_at * 1000,
-                                      .severity = severity_of(span_of(facts->event_severity))},
-                   d->planner.settings.cooldown_ms, d->loop.now);
-    d->cooldowns_changed = true;
+    if (cooldown_found(&d->planner.cooldowns, span_of(key),
+                       &(struct cooldown){.began_ms = facts->created_at * 1000,
+                                          .severity = severity_of(span_of(facts->event_severity))},
+                       d->planner.settings.cooldown_ms, d->loop.now))
+        d->cooldowns_changed = true;
 }
 
 /* Again, until all that is missing could be written. */

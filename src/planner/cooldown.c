@@ -118,7 +118,7 @@ static int load_severity(const struct json *doc, json_ref ref, enum severity *ou
     return strcmp(severity_text(*out), text) == 0 ? 0 : -1;
 }
 
-void cooldown_found(struct cooldowns *c, struct span key, const struct cooldown *found,
+bool cooldown_found(struct cooldowns *c, struct span key, const struct cooldown *found,
                     int64_t length_ms, struct now now)
 {
     struct cooldown *entry = table_find(&c->table, key);
@@ -127,12 +127,13 @@ void cooldown_found(struct cooldowns *c, struct span key, const struct cooldown 
     if (age_ms < 0)
         age_ms = 0;
     if (age_ms >= length_ms || (entry != NULL && now.boot_ms - entry->began_ms <= age_ms))
-        return;
+        return false;
     if (entry == NULL && (entry = table_add(&c->table, key)) == NULL)
-        return;
+        return false;
     entry->began_ms = now.boot_ms - age_ms;
     entry->severity = found->severity;
     entry->suppressed = found->suppressed;
+    return true;
 }
 
 int cooldown_load(struct cooldowns *c, struct span object, int64_t length_ms, struct now now)
@@ -152,6 +153,6 @@ int cooldown_load(struct cooldowns *c, struct span object, int64_t length_ms, st
         return -1;
 
     loaded.suppressed = (uint32_t)suppressed;
-    cooldown_found(c, span_of(key), &loaded, length_ms, now);
+    (void)cooldown_found(c, span_of(key), &loaded, length_ms, now);
     return 0;
 }

@@ -48,8 +48,8 @@ void cooldown_save(struct json_write *w, const struct cooldowns *c, const struct
  * that is not newer than what the key has. 0, or -1 where the object makes no sense. */
 int cooldown_load(struct cooldowns *c, struct span object, int64_t length_ms, struct now now);
 /* The same for one that was not saved, its began_ms on the wall clock; nothing makes room for it.
- */
-void cooldown_found(struct cooldowns *c, struct span key, const struct cooldown *found,
+ * Was it left out? Then false. */
+bool cooldown_found(struct cooldowns *c, struct span key, const struct cooldown *found,
                     int64_t length_ms, struct now now);
 
 #endif

@@ -238,6 +238,7 @@ def test_status(agent, redis):
 
 def test_status_follows_what_happens(agent, redis):
     daemon = agent.start(env=bus(redis))
+    daemon.wait_log("redis_ready")
     wait_for("ready", lambda: bus_of(agent)["state"] == "ready", 5)
     redis.kill()
     wait_for("not ready", lambda: bus_of(agent)["state"] != "ready" and all(
