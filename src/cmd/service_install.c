@@ -297,14 +297,12 @@ static void drop_old(const struct item *item)
 static void take_back(void)
 {
     for (struct item *item = work.item; item <= work.last; item++) {
-        if (!item->done) {
-            file_out_abort(&item->out);
-            drop_old(item);
-        } else if (item->was_there) {
+        file_out_abort(&item->out);
+        if (item->was_there)
             (void)renameat(item->dir, item->old, item->dir, item->name);
-        } else {
+        else if (item->done)
             (void)unlinkat(item->dir, item->name, 0);
-        }
+        drop_old(item); /* where both were names of one file, rename(2) left both */
     }
     for (unsigned i = work.directories; i-- > 0;) {
         *strchr(work.made[i].name, '/') = '\0';

@@ -315,12 +315,15 @@ def test_what_was_replaced_before_one_failed_is_back(root, which):
     assert root.files() == sorted([*INITS["s6"], BINARY, ENV, "etc/s6/sv/planner-agent/elsewhere"])
 
 
-def test_a_rename_that_fails_and_what_was_replaced_is_back(root):
+@pytest.mark.parametrize("call, which", [("renameat", 3), *(("fsync", which) for which in range(1, 15))])
+def test_a_call_that_fails_and_what_was_replaced_is_back(root, call, which):
+    """Before the new file has its name, or after."""
     for name in [*INITS["s6"], BINARY]:
         root.put(name, f"{name} of an older version\n")
     before = root.everything()
     root.service("install", "--init", "s6", "--force", rc=75, err="Input/output error|I/O error",
-                 prefix=["strace", "-o", "/dev/null", "-e", "trace=renameat", "-e", "inject=renameat:error=EIO:when=3"])
+                 prefix=["strace", "-o", "/dev/null", "-e", f"trace={call}",
+                         "-e", f"inject={call}:error=EIO:when={which}"])
     after = root.everything()
     assert {name: what for name, what in after.items() if not name.startswith("opt/")} == \
         {name: what for name, what in before.items() if not name.startswith("opt/")}

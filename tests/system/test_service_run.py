@@ -150,12 +150,16 @@ def test_runit_gives_up_on_a_bad_setting(machine):
     need("runsv", "sv", "chpst", "svlogd")
     machine.install("runit", BAD)
     machine.start("runsv", "/etc/sv/planner-agent")
-    status = lambda: machine.path.joinpath("etc/sv/planner-agent/supervise/stat")
-    wait_for("runsv", lambda: status().exists() and "down" in status().read_text())
-    # "down" alone is between two starts, too.
-    is_down = lambda: status().read_text().startswith("down")
-    wait_for("it is wanted down", lambda: is_down() and "want up" not in machine.run("sv", "status", "/etc/sv/planner-agent"))
-    stays("it is down", is_down, 2)
+    service = machine.path / "etc/sv/planner-agent"
+    wait_for("runsv", lambda: (service / "supervise/stat").exists() and (service / "log/supervise/stat").exists())
+
+    def is_left_down():
+        """"down" alone is between two starts, too; both are asked in one look."""
+        status = machine.run("sv", "status", "/etc/sv/planner-agent")
+        return status.startswith("down: ") and "want up" not in status
+
+    wait_for("it gives up", is_left_down)
+    stays("it is down", is_left_down, 2)
     machine.run("sv", "exit", "/etc/sv/planner-agent")
 
 
