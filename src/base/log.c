@@ -116,37 +116,32 @@ static void put_text_span(struct buf *b, struct span s)
     buf_char(b, '"');
 }
 
+/* What a field's key begins with; any other: a span. */
+enum { KIND_TEXT = 't', KIND_NUMBER = 'n', KIND_BOOL = 'b' };
+
 static void put_text_field(struct buf *b, const struct log_field *f)
 {
     buf_char(b, ' ');
-    buf_str(b, f->key);
+    buf_str(b, f->key + 1);
     buf_char(b, '=');
-    switch (f->kind) {
-    case LOG_FIELD_SPAN:
-        put_text_span(b, f->span);
-        break;
-    case LOG_FIELD_INT:
+    if (*f->key == KIND_NUMBER)
         buf_int(b, f->number);
-        break;
-    case LOG_FIELD_BOOL:
+    else if (*f->key == KIND_BOOL)
         buf_str(b, f->number != 0 ? "true" : "false");
-        break;
-    }
+    else
+        put_text_span(b, f->span);
 }
 
 static void put_json_field(struct json_write *w, const struct log_field *f)
 {
-    switch (f->kind) {
-    case LOG_FIELD_SPAN:
-        json_write_span(w, f->key, f->span);
-        break;
-    case LOG_FIELD_INT:
-        json_write_int(w, f->key, f->number);
-        break;
-    case LOG_FIELD_BOOL:
-        json_write_bool(w, f->key, f->number != 0);
-        break;
-    }
+    const char *key = f->key + 1;
+
+    if (*f->key == KIND_NUMBER)
+        json_write_int(w, key, f->number);
+    else if (*f->key == KIND_BOOL)
+        json_write_bool(w, key, f->number != 0);
+    else
+        json_write_span(w, key, f->span);
 }
 
 /* Adds the field whole or not at all. */
@@ -168,16 +163,17 @@ static int put_field(struct line *l, const struct log_field *f)
 static int put_cut_field(struct line *l, const struct log_field *f)
 {
     char cut[LOG_FIELD_MAX + 1];
-    struct log_field shorter = *f;
+    struct log_field shown = *f;
 
-    if (f->kind != LOG_FIELD_SPAN)
+    if (*f->key == KIND_NUMBER || *f->key == KIND_BOOL)
         return put_field(l, f);
+    if (*f->key == KIND_TEXT)
+        shown.span = span_of(f->text);
+    const struct span whole = shown.span;
     for (size_t room = LOG_FIELD_MAX; room >= FIELD_LEAST; room /= 2) {
-        if (f->span.n > room) {
-            size_t n = span_cut(cut, room + 1, f->span);
-            shorter.span = (struct span){cut, n};
-        }
-        if (put_field(l, &shorter) == 0)
+        if (whole.n > room)
+            shown.span = (struct span){cut, span_cut(cut, room + 1, whole)};
+        if (put_field(l, &shown) == 0)
             return 0;
     }
     return -1;

@@ -18,18 +18,21 @@ void log_init(enum log_level least, enum log_format format);
  */
 void log_to(int fd);
 
-/* A field of a line; make them with the macros below. */
+/* A field of a line; make them with the macros below, which put its kind before its key's name. */
 struct log_field {
     const char *key;
-    enum { LOG_FIELD_SPAN, LOG_FIELD_INT, LOG_FIELD_BOOL } kind;
-    struct span span;
-    int64_t number;
+    union {
+        struct span span;
+        const char *text;
+        int64_t number;
+    };
 };
 
-#define LOG_SPAN(k, s) ((struct log_field){.key = (k), .kind = LOG_FIELD_SPAN, .span = (s)})
-#define LOG_STR(k, s) LOG_SPAN(k, span_of(s))
-#define LOG_INT(k, n) ((struct log_field){.key = (k), .kind = LOG_FIELD_INT, .number = (n)})
-#define LOG_BOOL(k, b) ((struct log_field){.key = (k), .kind = LOG_FIELD_BOOL, .number = (b)})
+#define LOG_FIELD(kind, k, member, value) ((struct log_field){.key = kind k, .member = (value)})
+#define LOG_SPAN(k, s) LOG_FIELD("s", k, span, s)
+#define LOG_STR(k, s) LOG_FIELD("t", k, text, s)
+#define LOG_INT(k, n) LOG_FIELD("n", k, number, n)
+#define LOG_BOOL(k, b) LOG_FIELD("b", k, number, b)
 /* The system's text for an errno value. */
 #define LOG_ERRNO(e) LOG_STR("error", log_errno(e))
 
@@ -46,7 +49,7 @@ const char *log_errno(int error);
  * where the line is shown. */
 #define LOG(level, event, ...)                                                                     \
     do {                                                                                           \
-        if (log_shows(level))                                                                      \
+        if ((level) != LOG_DEBUG || log_shows(level))                                              \
             log_fields(level, event, (const struct log_field[]){__VA_ARGS__},                      \
                        sizeof((const struct log_field[]){__VA_ARGS__}) /                           \
                            sizeof(struct log_field));                                              \
