@@ -16,8 +16,8 @@ import subprocess
 import sys
 import time
 
-BOOT_SECONDS = 60  # also to power off
-COMMAND_SECONDS = 30
+BOOT_SECONDS = 180  # also to power off
+COMMAND_SECONDS = 120
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # nspawn of systemd 252 allows only the calls that it knows.
 CALLS = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"

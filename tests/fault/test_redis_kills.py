@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from agent import WAIT, check_logs, fault, wait_for
+from agent import check_logs, fault, wait_for
 from redis_peers import bus, planners, wait_subscribed
 from redis_streams import NAME, Stream, count_of, exactly_once, names
 from test_random_kills import Executor
@@ -62,7 +62,7 @@ def test_killed_between_an_action_and_its_audit_event_of_a_message_that_never_co
     daemon.expected_rc = (-signal.SIGKILL,)
     wait_subscribed(redis)
     redis("PUBLISH", "health_events", json.dumps(fault()))
-    daemon.process.wait(WAIT)
+    daemon.process.wait(60)
     action = agent.tree.action()
     assert agent.tree.audits() == {}
     if approved:
@@ -106,7 +106,7 @@ def test_killed_at_random_and_the_server_loses_its_data_once(agent, stream, lost
         killed_soon(agent, dice, env)
     assert len(added) >= 9900
     daemon = agent.start(env=env)
-    stream.wait_finished(daemon, 40)
+    stream.wait_finished(daemon, 150)
     daemon.stop()
     assert stream.held() == 0 and stream.buried() == []
     proposed_once(agent, wanted)
@@ -126,11 +126,9 @@ def test_killed_at_random_while_all_is_taken_at_once(agent, stream, seed):
         stream.fill(wanted[150 * number:150 * number + 150])
         killed_soon(agent, dice, env, 0.25)
     daemon = agent.start(env=env)
-    stream.wait_finished(daemon, 40)
+    stream.wait_finished(daemon, 150)
     daemon.stop()
-    wait_for("the executor", lambda: agent.tree.actions() == {})
-    executor.ended.set()
-    executor.join()
+    executor.wait_done()
     twice = [service for service, count in collections.Counter(executor.taken).items() if count > 1]
     assert twice == [], f"proposed twice: {twice[:20]}"
     assert sorted(executor.taken) == wanted and stream.held() == 0
@@ -151,7 +149,7 @@ def test_planner_and_server_are_killed_at_random(agent, stream, seed):
         else:
             daemon.kill()
             daemon = agent.start(env=env, ready=False)
-    stream.wait_finished(daemon, 45)
+    stream.wait_finished(daemon, 150)
     daemon.stop()
     proposed_once(agent, wanted)
     assert stream.held() == 0 and stream.buried() == []
@@ -173,10 +171,11 @@ def test_one_of_three_is_killed_at_random(program, tmp_path, redis, seed):
             time.sleep(dice.random() * 0.2)
             daemons[victim].kill()
             daemons[victim] = agents[victim].start(ready=False)
-        stream.wait_finished(seconds=45)
-        wait_for("all", lambda: count_of(*agents) >= 3200, 40)
+        stream.wait_finished(seconds=150)
+        wait_for("all", lambda: count_of(*agents) >= 3200, 90)
         wait_for("the end of all claims", lambda: not [
-            value for value in redis("MGET", *redis("KEYS", "planner:cooldown:*")) if value and value.startswith("claim:")], 30)
+            value for value in redis("MGET", *redis("KEYS", "planner:cooldown:*")) if value and value.startswith("claim:")], 60)
         exactly_once(agents, [*heard, *read])
         assert all(agent.tree.actions() for agent in agents)
-        assert [agent for agent in agents if agent.tree.dot_files()] == []
+        # They run, and what they save has another name for a moment.
+        wait_for("no dot files", lambda: [agent for agent in agents if agent.tree.dot_files()] == [])

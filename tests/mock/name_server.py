@@ -139,7 +139,7 @@ class NameServer:
             except OSError:
                 pass
         for thread in self.threads:
-            thread.join(15)
+            thread.join(60)
             assert not thread.is_alive(), "a name server that does not end"
         self.udp.close()
         self.tcp.close()
@@ -165,7 +165,7 @@ class NameServer:
             except OSError:
                 return
             with client:
-                client.settimeout(5)
+                client.settimeout(15)
                 try:
                     raw = client.recv(4096)
                     while len(raw) > 2 and raw:

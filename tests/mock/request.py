@@ -14,14 +14,15 @@ METHODS = {OLLAMA: "POST", ANTHROPIC: "POST", OPENAI: "POST", PS: "GET", TAGS: "
 class Request:
     """method, target, version, headers as a list of (name, value) in their order, raw (all bytes),
     body (bytes), json (None where it is none), at (monotonic), connection, index (of the server's
-    requests), reused (not the first on its connection), answered (to the last byte), and seconds
-    (how long that took). complaints: what the real server would say."""
+    requests), reused (not the first on its connection), began (monotonic: the answer, None where
+    there is none), answered (to the last byte), and seconds (how long that took). complaints: what
+    the real server would say."""
 
     def __init__(self, raw, head, body, connection=None, index=0):
         self.raw, self.body, self.connection, self.index = raw, body, connection, index
         self.at = time.monotonic()
         self.reused = bool(connection and connection.requests)
-        self.answered, self.seconds = False, None
+        self.began, self.answered, self.seconds = None, False, None
         self.complaints = []
         line, *lines = head.split(b"\r\n")
         words = line.decode("latin-1").split(" ")

@@ -49,7 +49,7 @@ from apis import ANTHROPIC, MODELS, OLLAMA, OPENAI, WARM_UP
 from request import Request
 from wire import Channel, Gone, Tls, full_listener
 
-WAIT = 15.0  # seconds; a bound for what happens at once on an idle machine
+WAIT = 60.0  # seconds; a bound for what happens at once on an idle machine
 
 
 class Connection:
@@ -131,8 +131,10 @@ class Connection:
                 server.load(channel, request)
             if request.warm_up and step.status == 200:
                 server.loaded.set()
+            request.began = time.monotonic()
             step.play(channel, request)
-            request.answered, request.seconds = True, time.monotonic() - request.at
+            # In this order: who sees that it is answered looks at the seconds.
+            request.seconds, request.answered = time.monotonic() - request.at, True
             if ending == "close":
                 channel.wait(step.idle_seconds)
                 return

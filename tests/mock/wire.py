@@ -180,11 +180,11 @@ class Channel:
             if self.drip:
                 self.drained()
 
-    def drained(self, limit=0.5):
+    def drained(self, limit=5.0):
         """Waits until the client has read all that was sent, so that what follows comes in another
         read of its own. Once a client has not read for that long, it is no longer waited for."""
         end = time.monotonic() + limit
-        while self.patient:
+        while self.patient and not self.stopped:
             left = unread(self.sock, self.sent)
             if left is None:
                 time.sleep(0.002)
@@ -198,7 +198,7 @@ class Channel:
 
     def reset(self):
         """RST instead of FIN. What was sent is given a moment to arrive."""
-        self.drained(0.1)
+        self.drained()
         with contextlib.suppress(OSError):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
@@ -268,5 +268,5 @@ def full_listener(family, address):
         filler.setblocking(False)
         filler.connect_ex(listener.getsockname())
         fillers.append(filler)
-        if not select.select([], [filler], [], 0.3)[1]:
+        if not select.select([], [filler], [], 1)[1]:
             return listener, fillers

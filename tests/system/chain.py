@@ -25,6 +25,7 @@ PROVIDERS = ("ollama", "openai", "anthropic")
 BASE = {"ollama": "OLLAMA_API_BASE", "openai": "OPENAI_API_BASE", "anthropic": "ANTHROPIC_API_BASE"}
 SPARE = {"ollama": "openai", "openai": "ollama", "anthropic": "openai", "sonnet": "openai"}
 ID = "container-restart-solaria-web"
+AT_ONCE = 1  # second; a bound for what waits for nothing
 
 
 def chain(*hops):

@@ -15,9 +15,14 @@ class JumpingAgent(Agent):
         assert program.is_file(), f"no {program}: make test"
         super().__init__(tree, program)
         self.file = tree.path.parent / "clock"
-        self.file.write_text("0 0 0\n")
+        self.file.write_text(self.line(0, 0, 0))
         self.env["PLANNER_CLOCK"] = str(self.file)
         self.wall_ms = self.boot_ms = 0
+
+    @staticmethod
+    def line(*numbers):
+        """Of 64 bytes: none lies across the end of a page, where a reader could see half of it."""
+        return " ".join(map(str, numbers)).rjust(63) + "\n"
 
     def jump(self, wall=0, boot=0):
         """Both go on from where they are, plus so many milliseconds."""
@@ -25,7 +30,7 @@ class JumpingAgent(Agent):
         self.wall_ms += wall
         self.boot_ms += boot
         with open(self.file, "a") as clock:
-            clock.write(f"{int(time.time() * 1000)} {self.wall_ms} {self.boot_ms}\n")
+            clock.write(self.line(int(time.time() * 1000), self.wall_ms, self.boot_ms))
 
     def suspend(self, ms):
         """Nobody was awake for so long: no clock was set."""

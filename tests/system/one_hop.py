@@ -12,7 +12,7 @@ NETWORK = "network_error"
 BASE = {"openai": "OPENAI_API_BASE", "ollama": "OLLAMA_API_BASE"}
 
 
-def hop_at(url, roots=None, provider="openai", limit=5, **more):
+def hop_at(url, roots=None, provider="openai", limit=20, **more):
     return {"LLM_CHAIN": f"{LABEL[provider]}@{limit}", BASE[provider]: url, "SSL_CERT_FILE": roots, **more}
 
 
@@ -32,7 +32,7 @@ def failed(agent, url, roots=None, outcome=NETWORK, limit=5, **how):
     return done.attempts[0]["error"]
 
 
-def succeeds(agent, url, roots=None, limit=5, **how):
+def succeeds(agent, url, roots=None, limit=20, **how):
     done = route(agent, hop_at(url, roots, limit=limit), **how)
     assert done.tried == [(HOP, "success")], done
     return done.attempts[0]
@@ -55,7 +55,7 @@ class Asking:
     def tried(self, service):
         """[(model, outcome), ...], once the event is through the chain."""
         wait_for(f"the end of {service}", lambda: self.daemon.alive_or_fail() and [
-            log for log in self.daemon.named("proposed", "chain_failed") if log["service"] == service], 30)
+            log for log in self.daemon.named("proposed", "chain_failed") if log["service"] == service], 60)
         return attempts_of(self.daemon.logs, f"solaria/{service}")
 
     def attempts(self, service):

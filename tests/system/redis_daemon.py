@@ -19,13 +19,13 @@ def changes(daemon, *names):
     return [(log["connection"], log["event"]) for log in daemon.logs if log["event"] in (names or CHANGES)]
 
 
-def wait_ready(daemon, count=1, of=CONNECTIONS, seconds=15):
+def wait_ready(daemon, count=1, of=CONNECTIONS, seconds=60):
     """Each of the connections has become so, so many times."""
     wait_for(f"ready {count} times", lambda: daemon.alive_or_fail() and all(
         changes(daemon).count((one, "redis_ready")) >= count for one in of), seconds)
 
 
-def works(agent, redis, daemon, service="web", seconds=15):
+def works(agent, redis, daemon, service="web", seconds=60):
     """An event that is published becomes an action."""
     wait_subscribed(redis, seconds=seconds)
     redis.publish(fault(service=service))
@@ -33,7 +33,7 @@ def works(agent, redis, daemon, service="web", seconds=15):
              f"container-restart-solaria-{service}" in agent.tree.actions(), seconds)
 
 
-def files_work(agent, daemon, service="from-a-file", seconds=5):
+def files_work(agent, daemon, service="from-a-file", seconds=60):
     agent.tree.event(service=service)
     wait_for(f"the proposal for {service}", lambda: daemon.alive_or_fail() and
              f"container-restart-solaria-{service}" in agent.tree.actions(), seconds)
@@ -74,7 +74,7 @@ def cpu(daemon):
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def proposed_is(agent, daemon, seconds=15):
+def proposed_is(agent, daemon, seconds=60):
     wait_for("the proposal", lambda: daemon.alive_or_fail() and ID in agent.tree.actions(), seconds)
 
 

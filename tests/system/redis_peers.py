@@ -11,6 +11,7 @@ A reply is None, an int, a str, or a list of such; an error is raised as RedisEr
 stands in a list as one. The fixtures redis and redises start servers and end them."""
 
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -26,6 +27,9 @@ import pytest
 
 from agent import WAIT, Agent, Tree, wait_for
 
+# A limit where a connection has to come again: its waits grow to 30 s, at random, and one that was lost
+# for a few seconds may be well on the way there.
+AGAIN_SECONDS = 45.0
 CHANNELS = ("health_events", "world_updates")
 METRICS = "llm_router_metrics"
 # What can be tested here: Debian may have forks, which take the same commands. The tests run with
@@ -118,6 +122,7 @@ class Redis:
         self.acl, self.program, self.prefix = list(acl), program, list(prefix)
         self.path = self.directory / "socket"
         self.port = self.tls_port = 0
+        self.kept_ports = []
         self.settings = {"save": None, "appendonly": "yes", "appendfsync": "no", "enable-debug-command": "yes",
                          "unixsocketperm": 777, "shutdown-on-sigterm": "nosave", "hz": 100, "repl-diskless-sync-delay": 0,
                          **{name.replace("_", "-"): value for name, value in settings.items()}}
@@ -148,9 +153,9 @@ class Redis:
         assert PROGRAMS, "no redis-server: toolchain/packages test"
         for _ in range(5):
             if self.tcp and not self.port:
-                self.port = free_port(self.host)
+                self.port = self.keep_port()
             if self.tls and not self.tls_port:
-                self.tls_port = free_port(self.host)
+                self.tls_port = self.keep_port()
             (self.directory / "conf").write_text(self.configuration())
             self.process = subprocess.Popen(
                 [*self.prefix, self.program or PROGRAMS[0], self.directory / "conf"], stdin=subprocess.DEVNULL,
@@ -165,6 +170,14 @@ class Redis:
             self.port = self.tls_port = 0
             (self.directory / "log").unlink()
         raise AssertionError(self.said)
+
+    def keep_port(self):
+        """A free one, which nobody else is given also while the server is down: bound, but not listened on."""
+        one = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        self.kept_ports.append(one)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind((self.host, 0))
+        return one.getsockname()[1]
 
     def answers(self):
         """Does it take commands? (A wrong password is an answer.)"""
@@ -217,6 +230,8 @@ class Redis:
 
     def __exit__(self, *_):
         self.kill()
+        for one in self.kept_ports:
+            one.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     @property
@@ -312,12 +327,6 @@ class Redis:
         return self("XADD", stream, "*", *flat)
 
 
-def free_port(host="127.0.0.1"):
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as one:
-        one.bind((host, 0))
-        return one.getsockname()[1]
-
-
 class Listener:
     """Hears what is published on channels, or with MONITOR what anybody orders: messages, in order,
     as (channel, payload), or lines."""
@@ -362,8 +371,13 @@ def bus(redis, **more):
     return {"REDIS_URL": redis if isinstance(redis, str) else redis.url, **more}
 
 
-def wait_subscribed(redis, count=1, channel=CHANNELS[0], seconds=WAIT):
+def wait_subscribed(redis, count=1, channel=CHANNELS[0], seconds=AGAIN_SECONDS):
     wait_for(f"{count} subscribers", lambda: redis("PUBSUB", "NUMSUB", channel)[1] >= count, seconds)
+
+
+def said_at(log):
+    """When the planner has said it, by its own clock: how late it was read here does not matter."""
+    return datetime.datetime.fromisoformat(log["timestamp"].replace("Z", "+00:00")).timestamp()
 
 
 def bus_of(agent):

@@ -14,12 +14,12 @@ from redis_peers import read_value
 
 class Link:
     """A connection through a proxy. asked, answered: the bytes that came from the planner, and those
-    that went to it."""
+    that went to it. times: when anything came, from either side."""
 
     def __init__(self, proxy, client, server):
         self.proxy, self.client, self.server = proxy, client, server
         self.at, self.ended = time.monotonic(), None
-        self.asked, self.answered = bytearray(), bytearray()
+        self.asked, self.answered, self.times = bytearray(), bytearray(), []
         self.lock = threading.Lock()
         self.threads = [threading.Thread(target=self.pump, args=(client, server, self.asked, "up"), daemon=True),
                         threading.Thread(target=self.pump, args=(server, client, self.answered, "down"), daemon=True)]
@@ -29,6 +29,7 @@ class Link:
     def pump(self, source, target, record, way):
         try:
             while data := source.recv(65536):
+                self.times.append(time.monotonic())
                 self.proxy.gate[way].wait()
                 if self.proxy.delay:
                     time.sleep(self.proxy.delay)
@@ -123,7 +124,7 @@ class Proxy:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 if self.ends_at_once:
-                    client.settimeout(0.2)
+                    client.settimeout(WAIT)
                     client.recv(65536)  # else it would be a reset
                     raise OSError
                 server = self.target.connect()

@@ -13,10 +13,10 @@ import json
 import signal
 import threading
 
-from agent import WAIT, fault, wait_for
+from agent import fault, wait_for
 from apis import OPENAI
 from chain import servers
-from redis_peers import bus, proposals
+from redis_peers import AGAIN_SECONDS, bus, proposals
 from steps import proposal
 
 NAME = "homelab:events"
@@ -79,7 +79,7 @@ class Stream:
             daemon.send(signal.SIGUSR1)
             lines = daemon.named("status")
             return bool(lines) and lines[-1]["stream_entries"] == count
-        wait_for(f"{count} entries in hand", told)
+        wait_for(f"{count} entries in hand", told, 45)
 
     def holds(self, consumer=None):
         """{id: (consumer, idle, deliveries)}"""
@@ -111,7 +111,7 @@ class Stream:
     def wait_read(self, daemon=None, count=1):
         """So many planners wait for entries, where there is a group."""
         wait_for("a planner that reads the stream", lambda: (daemon is None or daemon.alive_or_fail())
-                 and self.group() and self.is_waited_for(count))
+                 and self.group() and self.is_waited_for(count), AGAIN_SECONDS)
 
     def is_finished(self):
         """Every entry was read, and is acknowledged."""
@@ -121,7 +121,7 @@ class Stream:
         last = self.redis("XREVRANGE", self.name, "+", "-", "COUNT", 1)
         return not last or key_of(last[0][0]) <= key_of(group["last-delivered-id"])
 
-    def wait_finished(self, daemon=None, seconds=WAIT):
+    def wait_finished(self, daemon=None, seconds=AGAIN_SECONDS):
         wait_for("the end of all entries", lambda: (daemon is None or daemon.alive_or_fail()) and self.is_finished(), seconds)
 
 
@@ -179,7 +179,7 @@ def count_of(*agents):
     return sum(len(list((agent.tree.path / "actions" / "pending").glob("*.json"))) for agent in agents)
 
 
-def wait_services(agent, wanted, daemon=None, seconds=30):
+def wait_services(agent, wanted, daemon=None, seconds=120):
     """Until there are as many actions as these; and they are for these."""
     wait_for(f"{len(wanted)} proposals", lambda: (daemon is None or daemon.alive_or_fail())
              and count_of(agent) >= len(wanted), seconds)

@@ -6,6 +6,7 @@ empty, with the binary in /root, where it was copied to by hand, and a tree at /
         machine.start(["runsv", "/etc/sv/planner-agent"])
         machine.comes_back()"""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -40,6 +41,18 @@ exec cat
 """
 
 
+SECONDS = 60  # a bound for starts and ends that take a second or six on an idle machine
+
+
+def is_read(fifo):
+    """Has a supervisor its end of it open? One that only has a name takes no orders yet."""
+    try:
+        os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
+
+
 class Machine:
     def __init__(self, program, tmp_path):
         self.program, self.tmp_path = program, tmp_path
@@ -63,7 +76,8 @@ class Machine:
             one.kill()
             one.wait()
         if pid is not None:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it was told to end, and has
+                os.kill(pid, signal.SIGKILL)
         self.process.communicate()
 
     def command(self, *command):
@@ -100,15 +114,22 @@ class Machine:
         return pid if b"planner-agent\0run" in command else None
 
     def ready(self, other_than=None):
-        beat = self.tree.heartbeat
-        pid = wait_for("a planner", lambda: (lambda pid: pid != other_than and pid)(self.pid()))
-        wait_for("its heartbeat", beat.exists)
+        """Its pid, once it has started: with the lock alone it has no handler for a signal yet."""
+        pid = wait_for("a planner", lambda: (lambda pid: pid != other_than and pid)(self.pid()), SECONDS)
+        wait_for("its status", lambda: f'"pid":{pid},' in self.status(), SECONDS)
+        wait_for("its heartbeat", self.tree.heartbeat.exists, SECONDS)
         return pid
 
+    def status(self):
+        path = self.tree.state / "status.json"
+        return path.read_text(errors="replace") if path.exists() else ""
+
     def works(self, service):
-        """An event becomes a proposal."""
+        """An event becomes a proposal, and is told of."""
         self.tree.event(service=service)
-        wait_for("a proposal", lambda: f"container-restart-solaria-{service}" in self.tree.actions())
+        wait_for("a proposal", lambda: f"container-restart-solaria-{service}" in self.tree.actions(), SECONDS)
+        wait_for("its audit event", lambda: service in [
+            event["payload"]["target_service"] for event in self.tree.audits().values()], SECONDS)
 
     def runs_as(self, pid, uid=NOBODY):
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
@@ -128,10 +149,12 @@ class Machine:
         assert sorted(self.tree.actions()) == ["container-restart-solaria-first", "container-restart-solaria-second"]
         return second
 
-    def gone(self, pid, seconds=15):
+    def gone(self, pid, seconds=SECONDS):
         wait_for("the end of the planner", lambda: not os.path.exists(f"/proc/{pid}"), seconds)
 
     def log(self, path):
-        """The JSON lines of a log, whatever stands before each."""
-        text = (self.path / path).read_text()
-        return [json.loads(line[line.index("{"):]) for line in text.splitlines() if "{" in line]
+        """The JSON lines of a log, as far as they are whole, whatever stands before each."""
+        path = self.path / path
+        text = path.read_text() if path.exists() else ""
+        lines = text[:text.rfind("\n") + 1].splitlines()
+        return [json.loads(line[line.index("{"):]) for line in lines if "{" in line]

@@ -140,8 +140,8 @@ def test_pending_and_show_never_block_or_follow(agent, tree, kind):
     outside.write_text('{"action_id":"%s","node":"trap","service":"trap","type":"redeploy"}' % ID)
     (tree.path / "actions" / "pending").mkdir(parents=True)
     put_odd(tree.path / "actions" / "pending" / f"{ID}.json", kind, outside)
-    assert "trap" not in agent.cmd("pending", err="", timeout=10).out
-    done = agent.cmd("show", ID, rc=(0, 1), err="", timeout=10)
+    assert "trap" not in agent.cmd("pending", err="", timeout=60).out
+    done = agent.cmd("show", ID, rc=(0, 1), err="", timeout=60)
     assert "trap" not in done.out
 
 
@@ -310,6 +310,7 @@ def test_replay_beside_a_running_daemon_changes_nothing(agent, tree):
     daemon = agent.start()
     tree.event()
     daemon.wait_log("proposed")
+    daemon.wait_log("state_saved")  # no temporary file comes and goes while we look
     before = tree.snapshot()
     agent.cmd("replay", str(tree.path / "events"))
     after = tree.snapshot()

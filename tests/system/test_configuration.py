@@ -162,10 +162,10 @@ def test_an_env_file_that_was_named_must_be_there(agent, tree):
 
 
 def test_an_env_file_that_is_a_directory_or_a_fifo_does_not_hang(agent, tree):
-    agent.cmd("run", "--once", "--env-file", str(tree.path), rc=78, err="", timeout=10)
+    agent.cmd("run", "--once", "--env-file", str(tree.path), rc=78, err="", timeout=60)
     fifo = tree.path.parent / "fifo"
     os.mkfifo(fifo)
-    agent.cmd("run", "--once", "--env-file", str(fifo), rc=78, err="", timeout=10)
+    agent.cmd("run", "--once", "--env-file", str(fifo), rc=78, err="", timeout=60)
 
 
 def test_the_runtime_path_may_come_from_the_file(agent, tree):

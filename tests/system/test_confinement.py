@@ -97,7 +97,7 @@ class Stranger:
 
     def gone(self):
         self.daemon.expected_rc = (-signal.SIGSYS,)
-        self.daemon.process.wait(15)
+        self.daemon.process.wait(60)
         return self.daemon.process.returncode
 
 
@@ -494,7 +494,7 @@ def test_names_are_looked_up_after_resolv_conf_was_replaced(agent, mocks, networ
             names = stack.enter_context(NameServer())
             mock = mocks(name="model.lan").on(OPENAI, proposal())
         names.on("model.lan", addresses("127.0.0.1"))
-        asking = Asking(agent, hop_at(mock.url, limit=2), prefix=network.prefix)
+        asking = Asking(agent, hop_at(mock.url, limit=5), prefix=network.prefix)
         asking.event("a", "timeout")
         replace_open(run / "stub", "nameserver 127.0.0.1\n")  # systemd-resolved
         asking.reload()
@@ -533,9 +533,9 @@ def test_world_that_comes_later(agent, tree):
     daemon = agent.start(env={"HEARTBEAT_SECONDS": 1})
     tree.directory(tree.path / "world")
     if has_landlock() > 0:
-        daemon.process.wait(15)
+        daemon.process.wait(60)
         daemon.expected_rc = (75,)
-        line, = daemon.named("tree_replaced")
+        line, = wait_for("the end of its log", lambda: daemon.named("tree_replaced"))
         assert line["level"] == "error" and "restart" in line["reason"]
 
 
@@ -552,12 +552,12 @@ def test_a_tree_that_was_replaced(agent, tree, gone):
         path.unlink() if path.is_file() else shutil.rmtree(path)
     tree.event(service="b")
     if has_landlock() > 0:
-        daemon.process.wait(45)
+        daemon.process.wait(90)
         daemon.expected_rc = (75,)
-        line, = daemon.named("tree_replaced")
+        line, = wait_for("the end of its log", lambda: daemon.named("tree_replaced"))
         assert line["level"] == "error" and "restart" in line["reason"]
         daemon = agent.start(env={"HEARTBEAT_SECONDS": 1})
-    wait_for("b", lambda: "container-restart-solaria-b" in tree.actions(), 45)
+    wait_for("b", lambda: "container-restart-solaria-b" in tree.actions(), 90)
 
 
 def test_an_abstract_socket_of_the_supervisor_goes_on_being_told(agent, tree):
@@ -565,7 +565,7 @@ def test_an_abstract_socket_of_the_supervisor_goes_on_being_told(agent, tree):
     name = f"\0planner-agent-notify-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
         supervisor.bind(name)
-        supervisor.settimeout(15)
+        supervisor.settimeout(60)
         daemon = agent.start(env={"NOTIFY_SOCKET": "@" + name[1:]})
         said = supervisor.recv(4096)
         while b"READY=1" not in said:

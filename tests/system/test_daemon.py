@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from agent import check_logs, fault, wait_for
+from agent import check_logs, fault, takes, wait_for, waited_for_processor
 
 
 # ---- Lock ---------------------------------------------------------------------------------------
@@ -17,7 +17,7 @@ from agent import check_logs, fault, wait_for
 @pytest.mark.parametrize("second", [["run"], ["run", "--once"]], ids=" ".join)
 def test_a_second_planner_is_kept_off_the_tree_and_told_which_pid(agent, tree, second):
     daemon = agent.start()
-    done = agent.cmd(*second, rc=75, timeout=10)
+    done = agent.cmd(*second, rc=75, timeout=60)
     assert str(daemon.pid) in done.out + done.err
     assert (done.out + done.err).count("\n") == 1
     tree.event()
@@ -72,11 +72,18 @@ def test_once_ends_on_sigterm_too(agent, tree):
         tree.event(service=f"s{n}", rename=False)
     process = subprocess.Popen(agent.argv(["run", "--once"], (), None), env=agent.environment({}),
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(0.1)
-    process.terminate()
-    began = time.monotonic()
-    out, err = process.communicate(timeout=10)
-    assert time.monotonic() - began < 1 and process.returncode in (0, 75) and err == b""
+    try:
+        wait_for("it takes signals", lambda: takes(process.pid, signal.SIGTERM))
+        time.sleep(0.1)
+        kept_off = waited_for_processor(process.pid)
+        process.terminate()
+        began = time.monotonic()
+        wait_for("its end", lambda: os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
+        took = time.monotonic() - began - max(0.0, waited_for_processor(process.pid) - kept_off)
+    finally:
+        process.kill()
+        out, err = process.communicate()
+    assert took < 1 and process.returncode in (0, 75) and err == b""
     check_logs(out, "run --once")
     agent.run_once()
     assert len(tree.actions()) == 2000 and len(tree.audits()) == 2000
@@ -143,7 +150,7 @@ def test_signals_in_a_storm_do_no_harm(agent, tree):
         daemon.send((signal.SIGUSR1, signal.SIGHUP)[n % 2])
         if n % 20 == 0:
             tree.event(service=f"s{n}")
-    wait_for("all proposals", lambda: len(tree.actions()) == 10)
+    wait_for("all proposals", lambda: len(tree.actions()) == 10, 60)
     assert daemon.stop() < 1
 
 
@@ -156,13 +163,13 @@ def test_healthcheck_says_whether_the_heartbeat_is_young(agent, tree):
     assert tree.heartbeat.exists()
     agent.cmd("healthcheck")
     daemon.stop()
-    now = time.time()
     for age, code in ((0, 0), (290, 0), (310, 1), (86400, 1)):
+        now = time.time()
         os.utime(tree.heartbeat, (now - age, now - age))
         agent.cmd("healthcheck", rc=code, err="")
 
 
-@pytest.mark.parametrize("limit,age,code", [(10, 5, 0), (10, 15, 1), (1000, 900, 0), (1000, 1100, 1)])
+@pytest.mark.parametrize("limit,age,code", [(40, 5, 0), (40, 45, 1), (1000, 900, 0), (1000, 1100, 1)])
 def test_healthcheck_max_age(agent, tree, limit, age, code):
     agent.run_once()
     when = time.time() - age
@@ -181,7 +188,7 @@ def test_the_heartbeat_beats_every_heartbeat_seconds_and_writes_no_data(agent, t
     agent.start(env={"HEARTBEAT_SECONDS": 1})
     size = tree.heartbeat.stat().st_size
     first = tree.heartbeat.stat().st_mtime_ns
-    wait_for("another beat", lambda: tree.heartbeat.stat().st_mtime_ns > first + 500_000_000, 5)
+    wait_for("another beat", lambda: tree.heartbeat.stat().st_mtime_ns > first + 500_000_000)
     assert tree.heartbeat.stat().st_size == size
 
 
@@ -237,10 +244,10 @@ def test_a_reader_of_the_log_that_stops_reading_does_not_stop_the_planner(agent,
     try:
         for n in range(600):
             tree.event(service=f"s{n:03d}", message="x" * 900)
-        wait_for("all proposals", lambda: len(tree.actions()) == 600, 30)
+        wait_for("all proposals", lambda: len(tree.actions()) == 600, 60)
     finally:
         process.terminate()
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=30)
     assert process.returncode == 0 and err == b""
     assert len(out) < 600 * 900
     check_logs(out, "run")
@@ -294,15 +301,25 @@ def test_it_runs_as_an_ordinary_user(user_agent, tree):
 def test_no_descriptor_is_left_open(agent, tree):
     daemon = agent.start()
 
+    def opened():
+        return len(os.listdir(f"/proc/{daemon.pid}/fd"))
+
     def work(first, last):
         for n in range(first, last):
             tree.event(service=f"s{n}", node=f"n{n % 3}")
             tree.jsonl(fault(service=f"l{n}"))
             tree.raw("[]")
-        wait_for("proposals", lambda: len(daemon.named("proposed")) >= 2 * last)
-        return len(os.listdir(f"/proc/{daemon.pid}/fd"))
+        daemon.wait_log("proposed", count=2 * last)
+        daemon.wait_log("refused", count=last)
 
-    assert work(0, 10) == work(10, 40)
+    def fewest(looks=40):
+        """Directories and files that it has open for a moment do not count."""
+        return min(time.sleep(0.05) or opened() for _ in range(looks))
+
+    work(0, 10)
+    before = fewest()
+    work(10, 40)
+    wait_for(f"{before} descriptors again", lambda: opened() == before)
 
 
 def test_the_tree_may_be_replaced_under_it(agent, tree):
@@ -315,7 +332,7 @@ def test_the_tree_may_be_replaced_under_it(agent, tree):
     shutil.rmtree(tree.path / "events")
     shutil.rmtree(tree.path / "actions")
     tree.event(service="b")
-    wait_for("b", lambda: "container-restart-solaria-b" in tree.actions(), 45)
+    wait_for("b", lambda: "container-restart-solaria-b" in tree.actions(), 90)
 
 
 def test_status_shows_the_last_decisions_ignored_ones_too(agent, tree):
@@ -342,4 +359,4 @@ def test_it_grows_quiet_when_nothing_happens(agent, tree):
         time.sleep(2)
         return look() == before
 
-    wait_for("two seconds of silence", quiet, 12)
+    wait_for("two seconds of silence", quiet, 30)

@@ -276,9 +276,9 @@ def said_in_trouble(agent, tree):
     pending.mkdir()
     tree.event(service="db")
     daemon.expected_rc = (75,)
-    daemon.process.wait(20)
+    daemon.process.wait(60)
     for thread in daemon.threads:
-        thread.join(20)
+        thread.join(60)
     said.append(b"".join(daemon.lines).decode())
     said.append(agent.cmd("healthcheck", "--max-age", "0", rc=1).err)
     env_file.chmod(0)

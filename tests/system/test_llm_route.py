@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from agent import wait_for
+from agent import begin_on_one_day, wait_for
 from apis import ANTHROPIC, OLLAMA, OPENAI
 from chain import KEY, LABEL, PROVIDERS, PATH, Routed, made, paid_calls, route, servers, system_of
 from steps import PROPOSAL, error, hang, proposal, refusal, say
@@ -38,7 +38,7 @@ def test_the_answer_with_all_that_is_told_of_it(agent, mock, provider):
     tokens = {"input_tokens": 812, "output_tokens": 47}
     assert attempt == {"model": LABEL[provider], "outcome": "success", "status": 200,
                        "latency_ms": attempt["latency_ms"], "error": None, **tokens}
-    assert 0 <= attempt["latency_ms"] <= found["total_latency_ms"] < 1000
+    assert 0 <= attempt["latency_ms"] <= found["total_latency_ms"] < 10000
     metrics, = found["metrics"].values()
     assert metrics == {"success": 1, "fallback": 0, "error": 0, "success_rate": 1, **tokens}
     assert mock.requests[0].json["messages"][-1] == {"role": "user", "content": "web is down"}
@@ -217,6 +217,7 @@ def test_log_level(agent, mock, level, events):
 
 def test_it_leaves_nothing_in_the_tree_but_the_count(agent, tree, mock):
     made(agent)
+    begin_on_one_day()
     before = tree.snapshot()
     route(agent, servers(mock, "ollama"))
     assert tree.snapshot() == before
@@ -243,7 +244,7 @@ def test_a_signal_ends_it(agent, mock, number):
     try:
         mock.wait_requests(1)
         process.send_signal(number)
-        wait_for("its end", lambda: process.poll() is not None, 2)
+        wait_for("its end", lambda: process.poll() is not None)
         assert process.returncode != 0
     finally:
         process.kill()
@@ -252,10 +253,10 @@ def test_a_signal_ends_it(agent, mock, number):
 
 def test_a_closed_stdout(agent, mock):
     run = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *agent.argv(["route", "--prompt", "x"], (), None)],
-                         env=agent.environment(servers(mock, "ollama")), capture_output=True, timeout=20, check=False)
+                         env=agent.environment(servers(mock, "ollama")), capture_output=True, timeout=60, check=False)
     assert run.returncode not in (0, -signal.SIGSEGV)
     full = subprocess.run(["sh", "-c", '"$@" >/dev/full', "sh", *agent.argv(["route", "--prompt", "x"], (), None)],
-                          env=agent.environment(servers(mock, "ollama")), capture_output=True, timeout=20, check=False)
+                          env=agent.environment(servers(mock, "ollama")), capture_output=True, timeout=60, check=False)
     assert full.returncode not in (0, 69) and mock.complaints == []
 
 

@@ -44,12 +44,15 @@ FINISH = {OLLAMA: lambda answer: answer["done_reason"], ANTHROPIC: lambda answer
           OPENAI: lambda answer: answer["choices"][0]["finish_reason"]}
 
 
+LIMIT = 60  # seconds, for what comes at once from an idle machine
+
+
 class Client:
     """A connection on which bytes are what they are."""
 
     def __init__(self, server, context=None, session=None):
         self.server = server
-        self.sock = socket.create_connection((server.host, server.port), timeout=5)
+        self.sock = socket.create_connection((server.host, server.port), timeout=LIMIT)
         if context:
             self.sock = context.wrap_socket(self.sock, server_hostname=server.name, session=session,
                                             suppress_ragged_eofs=False)
@@ -82,11 +85,21 @@ class Client:
             found.append(data)
             time.sleep(rest)
 
-    def all(self, quiet=None):
-        if quiet:
-            self.sock.settimeout(quiet)
+    def all(self, quiet=LIMIT):
+        """To the end, or until nothing comes for so long."""
+        self.sock.settimeout(quiet)
         found, end = self.reads()
+        self.sock.settimeout(LIMIT)
         return b"".join(found), end
+
+    def all_of(self, pattern):
+        """To the end, or until it is this, and nothing comes for a moment."""
+        data, end = self.all(quiet=0.05)
+        until = time.monotonic() + LIMIT
+        while end == "silence" and not re.search(pattern, data, re.DOTALL) and time.monotonic() < until:
+            more, end = self.all(quiet=0.05)
+            data += more
+        return data, end
 
     def answer(self):
         """By a client that knows HTTP."""
@@ -108,7 +121,7 @@ def test_each_api_answers_well(mock, path):
     assert json.loads(CONTENT[path](json.loads(data))) == PROPOSAL
     request = mock.requests[0]
     assert (request.method, request.path, request.json, request.reused) == ("POST", path, GOOD[path], False)
-    assert mock.wait_for("the end of it", lambda: request.answered) and request.seconds < 5
+    assert mock.wait_for("the end of it", lambda: request.answered) and request.seconds < LIMIT
     assert request.headers[0] == ("host", mock.authority) and request.raw.endswith(request.body)
     if path == ANTHROPIC:
         assert json.loads(data)["content"][0]["type"] != "text"
@@ -322,7 +335,8 @@ def test_writes_end_where_ordered(mock):
 
 PLACES = [("start", rb"\A\Z"), ("interim", rb"\AHTTP/1.1 103.*\r\n\r\n\Z"),
           ("head", rb"HTTP/1.1 2.*[^\n]\Z"), ("headers", rb"chunked\r\n\r\n\Z"),
-          ("body", rb"\r\n\r\n.{15,40}\Z"), ("chunk", rb"\r\n\r\na\r\n0123456789\r\n\Z"), ("last chunk", rb"[^0]\r\n\Z"),
+          ("body", rb"\r\n\r\n.{32}\Z"), ("chunk", rb"\r\n\r\na\r\n0123456789\r\n\Z"),
+          ("last chunk", rb"\r\n\r\n(a\r\n0123456789\r\n){4}\Z"),
           ("end", rb"\r\n0\r\n\r\n\Z"), (5, rb"\AHTTP/\Z"), (-2, rb"\r\n0\r\n\Z")]
 
 
@@ -340,7 +354,7 @@ def test_ends_at_each_stage(mock, at, pattern):
 @pytest.mark.parametrize("at, pattern", PLACES)
 def test_hangs_at_each_stage(mock, at, pattern):
     client = Client(mock.on(OLLAMA, TEXT.informational(103).chunked(every=10).hang(at))).send()
-    data, end = client.all(quiet=0.05)
+    data, end = client.all_of(pattern)
     assert end == "silence" and re.search(pattern, data, re.DOTALL), data
     assert mock.connections[0].closed is None
     client.sock.close()
@@ -352,11 +366,15 @@ def test_hangs_at_each_stage(mock, at, pattern):
     ("reset", "reset"), ("reset at hello", "reset"), ("close", "closed"), ("hang", "silence"), (b"SSH-2.0-x\r\n", "closed")])
 def test_what_befalls_a_connection(mock, order, end):
     mock.at_connect(order, "serve")
-    client = Client(mock)
-    if "hello" in str(order):
-        assert client.all(quiet=0.05) == (b"", "silence")
-        client.send()
-    data, seen = client.all(quiet=0.1)
+    try:
+        client = Client(mock)
+        if "hello" in str(order):
+            assert client.all(quiet=0.05) == (b"", "silence")
+            client.send()
+        data, seen = client.all(quiet=0.1) if end == "silence" else client.all()
+    except ConnectionResetError:  # it may be so quick that it is connect() that tells
+        assert order == "reset"
+        data, seen = b"", "reset"
     assert (data, seen) == (order if isinstance(order, bytes) else b"", end)
     assert mock.requests == []
     assert Client(mock).send().answer()[0].status == 200
@@ -369,7 +387,7 @@ def test_delay_ends_with_the_client(mock):
     mock.connections[0].wait_closed()
     began = time.monotonic()
     assert Client(mock).send().answer()[0].status == 200
-    assert 0.05 <= time.monotonic() - began < 1
+    assert 0.05 <= time.monotonic() - began < LIMIT
 
 
 def test_full_queue_drops_the_next():
@@ -394,7 +412,7 @@ def test_stale_keep_alive(mock):
 
 
 def test_cold_model(mock):
-    mock.cold(warm=0.05)
+    mock.cold(warm=600)
 
     def resident():
         return json.loads(Client(mock).send(PS, method="GET").answer()[1])["models"]
@@ -408,6 +426,7 @@ def test_cold_model(mock):
     mock.connections[2].wait_closed()
     assert resident() == [] and waits.all(quiet=0.1) == (b"", "silence")
 
+    mock.cold(warm=0.05)
     mock.on(WARM_UP, error(500), steps.Step(steps.Said("")))
     assert Client(mock).send(message=warm_up).answer()[0].status == 500
     assert resident() == []
@@ -448,7 +467,7 @@ def test_program(tmp_path):
     process = subprocess.Popen([sys.executable, program, "--script", script], stdout=subprocess.PIPE,
                                stderr=subprocess.DEVNULL)
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", int(process.stdout.readline()), timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", int(process.stdout.readline()), timeout=LIMIT)
         connection.request("POST", OLLAMA, json.dumps(GOOD[OLLAMA]), PLAIN)
         response = connection.getresponse()
         assert (response.status, json.load(response)) == (418, {"error": "by hand"})
@@ -522,7 +541,7 @@ def test_tls_ends(mocks, certificates, step, end):
 def test_tls_handshake_that_fails(mocks, certificates, order):
     server = mocks(tls=certificates.p256).at_connect(order)
     with pytest.raises((OSError, ssl.SSLError)) as caught:
-        sock = socket.create_connection((server.host, server.port), timeout=0.3)
+        sock = socket.create_connection((server.host, server.port), timeout=0.3 if order == "hang" else LIMIT)
         with trusting(certificates).wrap_socket(sock, server_hostname="localhost"):
             pass
     seen = {"hang": TimeoutError, "close": (ssl.SSLError, ConnectionResetError)}
@@ -540,7 +559,7 @@ def test_tls_records_one_byte_at_a_time(mocks, certificates):
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = trusting(certificates).wrap_bio(incoming, outgoing, server_hostname="localhost")
     sizes = []
-    with socket.create_connection((server.host, server.port), timeout=5) as sock:
+    with socket.create_connection((server.host, server.port), timeout=LIMIT) as sock:
         while True:
             try:
                 client.do_handshake()

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from agent import clean_json, hashed_id
+from steps import proposal
 
 ID = "container-restart-solaria-web"
 NO_COOLDOWN = {"COOLDOWN_SECONDS": 0}
@@ -145,16 +146,18 @@ def test_a_damaged_action_elsewhere_does_not_stop_the_planner(agent, tree, place
     assert len(found) == 1 and next(iter(found.values()))["service"] == "web"
 
 
-def test_an_action_that_appears_while_the_chain_thinks_is_seen_before_the_file_is_linked(agent, tree):
-    """Every wait of the loop takes half a second more, so there is time between queue and link."""
-    calls = "poll,ppoll"
-    daemon = agent.start(prefix=["strace", "-f", "-o", "/dev/null", "-e", f"trace={calls}",
-                                 "-e", f"inject={calls}:delay_enter=500000"])
+def test_an_action_that_appears_while_the_chain_thinks_is_seen_before_the_file_is_linked(agent, tree, mock):
+    """The model is asked, and the supervisor is faster than its answer."""
+    def think(_):
+        tree.put_action("pending", supervisors("redeploy-solaria-web", type="redeploy"))
+        return proposal()
+
+    mock.on("/api/chat", think)
+    daemon = agent.start(env={"LLM_CHAIN": "ollama@30", "OLLAMA_API_BASE": mock.url})
     tree.event()
     daemon.wait_log("queued")
-    action = supervisors("redeploy-solaria-web", type="redeploy")
-    tree.put_action("pending", action)
     daemon.wait_log("already_open")
+    assert len(mock.asked("/api/chat")) == 1
     assert list(tree.actions()) == ["redeploy-solaria-web"] and tree.audits() == {}
     daemon.stop()
 

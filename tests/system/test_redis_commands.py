@@ -75,9 +75,9 @@ def test_emit_takes_the_url_from_the_env_file(agent, redis, tmp_path):
 
 
 UNREACHABLE = {
-    "nobody listens": (NOBODY_THERE, 3),
-    "no such name": ("redis://no-such-host.invalid", 4),
-    "no such socket": ("unix:///nonexistent/socket", 3),
+    "nobody listens": (NOBODY_THERE, 10),
+    "no such name": ("redis://no-such-host.invalid", 10),
+    "no such socket": ("unix:///nonexistent/socket", 10),
 }
 
 
@@ -94,7 +94,7 @@ def test_emit_where_redis_is_silent(agent, redis):
     began = time.monotonic()
     with redis.stopped():
         agent.cmd(*EMIT, env=bus(redis), rc=69, err="no answer")
-    assert 2 < time.monotonic() - began < 7
+    assert 2 < time.monotonic() - began < 15
 
 
 def test_emit_that_is_cut_off(agent, redis):
@@ -184,7 +184,8 @@ def in_order(agent, chain):
 def test_check_probe(in_order, redis, chain):
     done = in_order.cmd("check", "--probe", env=bus(redis, **chain))
     assert re.fullmatch(r"ok\s+unix:///\S+: logged in \(\d+ ms\)", line_of(done)), done.out
-    assert redis.clients() == [] and redis("DBSIZE") == 0
+    wait_for("the end of its connection", lambda: redis.clients() == [])
+    assert redis("DBSIZE") == 0
 
 
 PROBED = {
@@ -212,7 +213,7 @@ def test_check_probe_of_a_server_that_is_silent(in_order, redis, chain):
     began = time.monotonic()
     with redis.stopped():
         done = in_order.cmd("check", "--probe", env=bus(redis, **chain), rc=69, err="")
-    assert time.monotonic() - began < 8 and "no answer" in line_of(done)
+    assert time.monotonic() - began < 15 and "no answer" in line_of(done)
 
 
 # ---- status --------------------------------------------------------------------------------------
@@ -238,15 +239,19 @@ def test_status(agent, redis):
 
 def test_status_follows_what_happens(agent, redis):
     daemon = agent.start(env=bus(redis))
-    daemon.wait_log("redis_ready")
-    wait_for("ready", lambda: bus_of(agent)["state"] == "ready", 5)
+    wait_ready(daemon)
+    wait_for("ready", lambda: bus_of(agent)["state"] == "ready")
     redis.kill()
-    wait_for("not ready", lambda: bus_of(agent)["state"] != "ready" and all(
-        one["error"] and one["losses"] == 1 for one in bus_of(agent)["connections"]), 5)
+
+    def is_lost():
+        found = bus_of(agent)
+        return found["state"] != "ready" and all(one["error"] and one["losses"] == 1 for one in found["connections"])
+
+    wait_for("not ready", is_lost)
     page = agent.cmd("status").out
     assert "lost 1 times" in page or "lost once" in page
     redis.start()
-    wait_for("ready", lambda: bus_of(agent)["state"] == "ready", 15)
+    wait_for("ready", lambda: bus_of(agent)["state"] == "ready", 60)
     assert all(one["error"] is None for one in bus_of(agent)["connections"])
     assert daemon.alive_or_fail()
 
@@ -293,15 +298,15 @@ def test_with_the_rules_of_the_readme_everything_works(agent, redis, mock):
         agent.cmd("emit", "--redis", *EMIT[2:], env=env)
         redis.publish(fault(service="by-the-other"), CHANNELS[1])
         redis.add(fault(service="later", id="evt-1"))
-        wait_for("all four", lambda: len(agent.tree.actions()) >= 3, 20)
+        wait_for("all four", lambda: len(agent.tree.actions()) >= 3, 60)
         metrics.wait(3)
     wait_for("acknowledged", lambda: redis("XPENDING", STREAM, "planner")[0] == 0)
     wait_for("told", lambda: redis("XLEN", ACTIONS) >= 3)
     wait_for("the hash", lambda: redis("EXISTS", "planner:status:planner") == 1)
     redis("FLUSHALL")  # the group is made again
-    wait_for("the group", lambda: redis("EXISTS", STREAM) == 1, 20)
+    wait_for("the group", lambda: redis("EXISTS", STREAM) == 1, 60)
     redis("CLIENT", "KILL", "USER", name)
-    wait_ready(daemon, 2, of=("events", "commands", "stream"))
+    wait_ready(daemon, 2, of=("events", "commands", "stream"), seconds=60)
     daemon.stop()
     agent.cmd("check", "--probe", env=env, rc=(0, 1), err="")
     refused = [dict(zip(one[::2], one[1::2])) for one in redis("ACL", "LOG")]

@@ -12,7 +12,7 @@ import pytest
 from agent import fault, named, stays, wait_for
 from redis_daemon import (CHANGES, CONNECTIONS, ID, KEY, NOBODY_THERE, changes, connections, files_work,
                           in_parallel, wait_ready, works)
-from redis_peers import Listener, Redis, bus, bus_of, command, wait_subscribed
+from redis_peers import AGAIN_SECONDS, Listener, Redis, bus, bus_of, command, wait_subscribed
 from redis_proxies import Scripted
 
 
@@ -49,12 +49,13 @@ def test_every_form_of_the_url(agent, tree, redises, certificates, name):
     url = redis.url_of(form, **parts)
     daemon = agent.start(env=bus(url, SSL_CERT_FILE=certificates.roots if form == "tls" else None))
     works(agent, redis, daemon)
+    wait_ready(daemon)
     clients = redis.clients()
     assert len(clients) == 2 and {one["name"] for one in clients} == {"planner-agent:planner"}
     assert {one["user"] for one in clients} == {parts.get("user", "default")}
     assert {int(one["db"]) for one in clients} == {parts.get("db", 0)}
     with redis.client(db=parts.get("db", 0)) as there:
-        assert there("GET", KEY) == "done:planner:error"
+        wait_for("the done", lambda: there("GET", KEY) == "done:planner:error")
     shown = bus_of(agent)["url"]
     assert shown.startswith({"tcp": "redis://", "unix": "unix:///", "tls": "rediss://"}[form]) and "@" not in shown
     assert sorted(changes(daemon)) == [("commands", "redis_ready"), ("events", "redis_ready")]
@@ -174,7 +175,7 @@ def test_a_root_that_comes_with_a_reload(agent, certificates, tmp_path):
         roots.write_bytes(certificates.roots.read_bytes())
         daemon.send(signal.SIGHUP)
         daemon.wait_log("config_loaded")
-        works(agent, redis, daemon)
+        works(agent, redis, daemon, seconds=AGAIN_SECONDS)
 
 
 # ---- A server that says no -----------------------------------------------------------------------
@@ -356,7 +357,7 @@ def test_once_with_a_server(agent, tree, redis):
     with Listener(redis) as orders:
         done = agent.run_once(env=bus(redis))
         orders.wait(1)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 2.8  # a wait of any kind is of 3 s at least
     assert list(tree.actions()) == [ID] and redis("GET", KEY) == "done:planner:error"
     assert {log["connection"] for log in named(done.logs, "redis_ready")} == {"commands"}
     assert not any('"SUBSCRIBE"' in one for one in orders.messages)
@@ -371,8 +372,8 @@ def test_a_server_that_appears_later(agent):
         daemon.wait_log("redis_unreachable", count=2)
         files_work(agent, daemon)
         redis.start()
-        works(agent, redis, daemon)
-        wait_ready(daemon)
+        works(agent, redis, daemon, seconds=AGAIN_SECONDS)
+        wait_ready(daemon, seconds=AGAIN_SECONDS)
         assert [changes(daemon).count((one, "redis_ready")) for one in CONNECTIONS] == [1, 1]
         wait_for("the status", lambda: all((one["state"], one["error"], one["losses"]) == ("ready", None, 0)
                                            for one in connections(agent).values()))
@@ -386,13 +387,15 @@ def test_a_server_that_is_killed_and_comes_back(agent, redis):
     before = "planner:cooldown:solaria/before"
     wait_for("the done", lambda: redis("GET", before) == "done:planner:error")
     for number in (1, 2):
+        # In the moment of a start there is no socket, which is another error.
+        said = len(changes(daemon, "redis_unreachable"))
         redis.kill()
         daemon.wait_log("redis_lost", count=2 * number)
-        files_work(agent, daemon, f"meanwhile-{number}")
-        stays("one line a change", lambda: len(changes(daemon, "redis_unreachable")) <= 2 * number, 0.5)
+        files_work(agent, daemon, f"meanwhile-{number}", 15)
+        stays("one line a change", lambda: len(changes(daemon, "redis_unreachable")) <= said + 2, 0.5)
         redis.start()
-        works(agent, redis, daemon, f"after-{number}")
-        wait_ready(daemon, number + 1)
+        works(agent, redis, daemon, f"after-{number}", AGAIN_SECONDS)
+        wait_ready(daemon, number + 1, seconds=AGAIN_SECONDS)
     wait_for("the status", lambda: {one["losses"] for one in connections(agent).values()} == {2})
     assert redis("GET", before) == "done:planner:error"
     for one in CONNECTIONS:
@@ -418,15 +421,16 @@ def test_a_pause_shorter_than_an_answer_may_take_is_no_outage(agent, redis, how)
     wait_ready(daemon)
     wait_subscribed(redis)
     with redis.client() as other:
+        began = time.monotonic()
         if how == "CLIENT PAUSE":
             other("CLIENT", "PAUSE", 1500, "ALL")
         else:
             other.sock.sendall(command("DEBUG", "SLEEP", "1.5"))
             time.sleep(0.1)
-        began = time.monotonic()
         agent.tree.event()
         daemon.wait_log("proposed")
-    assert 1 < time.monotonic() - began < 3
+    # That it is no longer than an answer may take is said below: nothing was lost.
+    assert 1.4 < time.monotonic() - began < 5
     wait_for("the done", lambda: redis("GET", KEY) == "done:planner:error")
     assert changes(daemon, "redis_lost") == []
 
@@ -440,9 +444,9 @@ def test_a_pause_that_is_longer_is_one(agent, redis):
         began = time.monotonic()
         agent.tree.event()
         daemon.wait_log("proposed")
-        assert 2.5 < time.monotonic() - began < 4.5
+        assert 2.5 < time.monotonic() - began < 5.5
         assert ("commands", "redis_lost") in changes(daemon)
-    wait_ready(daemon, 2, of=["commands"])
+    wait_ready(daemon, 2, of=["commands"], seconds=AGAIN_SECONDS)
     works(agent, redis, daemon, "after")
 
 
@@ -474,7 +478,7 @@ def test_the_output_buffer_overflows(agent, redis):
 
 def test_a_server_that_is_loading(agent, redises):
     redis = redises(appendonly="no", rdbcompression="no")
-    redis.all(["SET", f"key:{number}", 1000 * "x"] for number in range(2000))
+    redis.all(["SET", f"key:{number}", 1000 * "x"] for number in range(5000))  # a millisecond each
     redis("SAVE")
     redis.settings.update({"key-load-delay": 1000, "loading-process-events-interval-bytes": 1024})
     redis.restart(wait=False)
@@ -483,8 +487,8 @@ def test_a_server_that_is_loading(agent, redises):
     logs = daemon.wait_log("redis_unreachable", count=2)
     assert all("LOADING" in log["error"] and log["level"] == "warning" for log in logs)
     files_work(agent, daemon)
-    wait_for("the end of loading", redis.answers, 20)
-    wait_ready(daemon, seconds=20)
+    wait_for("the end of loading", redis.answers, 45)
+    wait_ready(daemon, seconds=AGAIN_SECONDS)
     works(agent, redis, daemon)
     assert len(changes(daemon)) == 4, changes(daemon)
 
@@ -504,7 +508,7 @@ def state_of(redis):
 def read_only(redis, redises):
     first = redises(tcp=True)
     redis("REPLICAOF", "127.0.0.1", first.port)
-    wait_for("the replica", lambda: "master_link_status:up" in redis("INFO", "replication"))
+    wait_for("the replica", lambda: "master_link_status:up" in redis("INFO", "replication"), 45)
     yield
     redis("REPLICAOF", "NO", "ONE")
 

@@ -127,16 +127,22 @@ def test_nobody_is_held_up_by_it(agent, redis, mock):
     with Proxy(redis) as proxy:
         daemon = agent.start(env=bus(proxy, **servers(mock, "openai", LLM_CONCURRENCY=2)))
         wait_ready(daemon)
+
+        def seconds_for(prefix, proposed):
+            began = time.monotonic()
+            for number in range(20):
+                agent.tree.event(service=f"{prefix}{number}")
+            daemon.wait_log("proposed", count=proposed, seconds=60)
+            return time.monotonic() - began
+
+        with_it = seconds_for("before", 20)
+        wait_for("the count", lambda: bus_of(agent)["metrics_sent"] == 20)
         proxy.ends_at_once = True
         proxy.cut()
         daemon.wait_log("redis_lost", count=2)
-        began = time.monotonic()
-        for number in range(20):
-            agent.tree.event(service=f"s{number}")
-        daemon.wait_log("proposed", count=20)
-        assert time.monotonic() - began < 3
+        assert seconds_for("after", 40) < 3 + 2 * with_it, with_it
         wait_for("the count", lambda: bus_of(agent)["metrics_lost"] == 20)
-        assert bus_of(agent)["metrics_sent"] == 0
+        assert bus_of(agent)["metrics_sent"] == 20
 
 
 def test_route_tells_nobody(agent, redis, mock, heard):
@@ -176,11 +182,12 @@ def test_the_hash_replaces_what_was_there(agent, redis):
 
 def test_after_a_reconnect_it_is_there_again(agent, redis):
     daemon = agent.start(env=bus(redis))
+    wait_ready(daemon)
     wait_for("the hash", lambda: redis("EXISTS", STATUS) == 1)
     redis.kill()
     redis.wipe()
     redis.start()
-    wait_ready(daemon, 2)
+    wait_ready(daemon, 2, seconds=60)
     wait_for("the hash", lambda: redis("EXISTS", STATUS) == 1)
 
 
@@ -249,6 +256,7 @@ def test_all_that_is_pending_again_after_each_connect(agent, redis):
     agent.tree.put_action("pending", other)
     agent.tree.move_action("container-restart-solaria-b", "approved")
     daemon = agent.start(env=env)
+    wait_ready(daemon)
     wait_for("what is pending", lambda: set(ids(redis)) == {"container-restart-solaria-a", "redeploy-of-the-supervisor"})
     redis.kill()
     redis.wipe()
@@ -257,7 +265,7 @@ def test_all_that_is_pending_again_after_each_connect(agent, redis):
     daemon.wait_log("proposed")
     redis.start()
     wait_for("all of it", lambda: set(ids(redis)) == {"container-restart-solaria-a", "container-restart-solaria-c",
-                                                      "redeploy-of-the-supervisor"})
+                                                      "redeploy-of-the-supervisor"}, 60)
     assert all(clean_json(action) == agent.tree.action(id) for id, action in entries(redis))
 
 
@@ -266,7 +274,7 @@ def test_many_that_are_pending(agent, redis):
         agent.tree.put_action("pending", {"action_id": f"alert-{number}", "node": "n", "service": "s", "type": "alert_only",
                                           "status": "pending", "details": {"reason": 2000 * "x"}})
     agent.start(env=bus(redis, ACTIONS_STREAM=STREAM))
-    wait_for("all of them", lambda: redis("EXISTS", STREAM) and len(set(ids(redis))) == 500, 20)
+    wait_for("all of them", lambda: redis("EXISTS", STREAM) and len(set(ids(redis))) == 500, 60)
 
 
 def test_what_is_no_action_is_not_told(agent, redis):

@@ -11,7 +11,8 @@ from agent import fault, stays, wait_for
 from apis import OLLAMA, OPENAI
 from chain import servers
 from redis_daemon import ID, KEY, in_parallel, is_within, proposed_is, wait_ready
-from redis_peers import Listener, bus, planner_on, planners, queue_of, wait_subscribed
+from redis_peers import AGAIN_SECONDS, Listener, bus, planner_on, planners, queue_of, wait_subscribed
+from redis_streams import Gate
 from steps import error, hang, proposal
 
 SEVERITIES = ("info", "warning", "error", "critical")
@@ -121,14 +122,14 @@ def test_anothers_claim_is_waited_for(agent, redis):
     """The event keeps its slot, says so once, and goes on when that time is over."""
     daemon = agent.start(env=bus(redis))
     wait_ready(daemon)
-    redis("SET", KEY, "claim:other", "PX", 1500)
     began = time.monotonic()
+    redis("SET", KEY, "claim:other", "PX", 4500)
     agent.tree.event()
     log = daemon.wait_log("claimed_elsewhere")
     assert "other" in log[0]["reason"]
     wait_for("the status", lambda: queue_of(agent)["queued"] == 1)
     proposed_is(agent, daemon)
-    assert 1.4 < time.monotonic() - began < 3.5
+    assert 4.4 < time.monotonic() - began < 9
     assert len([one for one in daemon.named("claimed_elsewhere") if one["level"] != "debug"]) == 1
     wait_for("the done", lambda: redis("GET", KEY) == "done:planner:error")
 
@@ -136,11 +137,13 @@ def test_anothers_claim_is_waited_for(agent, redis):
 def test_a_claim_that_is_renewed_is_waited_for_again(agent, redis):
     daemon = agent.start(env=bus(redis))
     wait_ready(daemon)
-    redis("SET", KEY, "claim:other", "PX", 700)
+    redis("SET", KEY, "claim:other", "PX", 3000)
     agent.tree.event()
     daemon.wait_log("claimed_elsewhere")
-    redis("SET", KEY, "claim:other", "PX", 2000)
-    stays("waiting", lambda: not agent.tree.actions(), 1.6)
+    redis("SET", KEY, "claim:other", "PX", 60000)
+    daemon.wait_log("claimed_elsewhere", count=2)
+    stays("waiting", lambda: not agent.tree.actions(), 0.5)
+    redis("PEXPIRE", KEY, 1)  # the end of its time, which is not waited for here
     proposed_is(agent, daemon)
 
 
@@ -153,14 +156,14 @@ def test_a_claim_that_is_given_back(agent, redis):
     daemon.wait_log("claimed_elsewhere")
     redis("DEL", KEY)
     began = time.monotonic()
-    proposed_is(agent, daemon, 10)
-    assert time.monotonic() - began < 8
+    proposed_is(agent, daemon, 30)
+    assert time.monotonic() - began < 20
 
 
 def test_a_claim_that_becomes_a_done(agent, redis):
     daemon = agent.start(env=bus(redis))
     wait_ready(daemon)
-    redis("SET", KEY, "claim:other", "PX", 700)
+    redis("SET", KEY, "claim:other", "PX", 60000)
     agent.tree.event()
     daemon.wait_log("claimed_elsewhere")
     redis("SET", KEY, "done:other:error", "PX", 60000)
@@ -193,30 +196,34 @@ def test_it_does_not_hold_up_others(agent, redis, mock):
         agent.tree.event(service=f"s{number}")
     daemon.wait_log("claimed_elsewhere", count=20)
     agent.tree.event()
-    proposed_is(agent, daemon, 5)
+    proposed_is(agent, daemon)
     assert len(mock.requests) == 1
 
 
 def test_a_recovery_drops_what_waits(agent, redis):
     daemon = agent.start(env=bus(redis))
     wait_ready(daemon)
-    redis("SET", KEY, "claim:other", "PX", 1000)
+    redis("SET", KEY, "claim:other", "PX", 60000)
     agent.tree.event()
     daemon.wait_log("claimed_elsewhere")
     agent.tree.event("service_healthy", severity="info")
     daemon.wait_log("recovered")
-    stays("nothing is proposed", lambda: agent.tree.actions() == {}, 1.5)
+    redis("DEL", KEY)
+    # Every 5 s there is a look at what waits.
+    stays("nothing is proposed", lambda: agent.tree.actions() == {}, 6)
 
 
 def test_a_graver_event_does_not_pass_anothers_claim(agent, redis):
     """Whoever is at it will decide; afterwards it goes its own way."""
     daemon = agent.start(env=bus(redis))
     wait_ready(daemon)
-    redis("SET", KEY, "claim:other", "PX", 1200)
+    redis("SET", KEY, "claim:other", "PX", 60000)
     agent.tree.event(severity="warning")
     daemon.wait_log("claimed_elsewhere")
     agent.tree.event(severity="critical")
+    daemon.wait_log("joined")
     stays("waiting", lambda: not agent.tree.actions(), 0.6)
+    redis("PEXPIRE", KEY, 1)  # the end of its time, which is not waited for here
     proposed_is(agent, daemon)
     assert agent.tree.action(ID)["details"]["event"]["severity"] == "critical"
     wait_for("the done", lambda: redis("GET", KEY) == "done:planner:critical")
@@ -226,11 +233,11 @@ def test_while_it_waits_the_bus_goes(agent, redis):
     """Only then the local table decides."""
     daemon = agent.start(env=bus(redis))
     wait_ready(daemon)
-    redis("SET", KEY, "claim:other", "PX", 1000)
+    redis("SET", KEY, "claim:other", "PX", 60000)
     agent.tree.event()
     daemon.wait_log("claimed_elsewhere")
     redis.kill()
-    proposed_is(agent, daemon, 4)
+    proposed_is(agent, daemon)
 
 
 # ---- Our own -------------------------------------------------------------------------------------
@@ -300,7 +307,7 @@ def test_when_the_chain_fails_the_claim_goes(agent, redis, mock):
         agent.tree.event()
         daemon.wait_log("chain_failed")
         wait_for("that it is gone", lambda: redis("EXISTS", KEY) == 0)
-        assert any("claim:planner" in line for line in orders.messages)
+        wait_for("the claim", lambda: any("claim:planner" in line for line in list(orders.messages)))
     stays("it stays so", lambda: redis("EXISTS", KEY) == 0, 0.3)
 
 
@@ -337,7 +344,7 @@ def test_a_clean_stop_takes_the_claim_back(agent, redis, mock):
     agent.tree.event()
     mock.wait_requests(1)
     daemon.stop()
-    assert redis("EXISTS", KEY) == 0
+    wait_for("that it is gone", lambda: redis("EXISTS", KEY) == 0)
 
 
 def test_a_kill_leaves_a_claim_which_is_taken_over(agent, redis, mock):
@@ -351,8 +358,8 @@ def test_a_kill_leaves_a_claim_which_is_taken_over(agent, redis, mock):
     assert redis("GET", KEY) == "claim:planner"
     mock.on(OPENAI, proposal())
     began = time.monotonic()
-    proposed_is(agent, agent.start(env=env))
-    assert time.monotonic() - began < 4
+    proposed_is(agent, agent.start(env=env), 30)
+    assert time.monotonic() - began < 15  # the claim would last for minutes
     wait_for("the done", lambda: redis("GET", KEY) == "done:planner:error")
 
 
@@ -365,24 +372,25 @@ def test_a_claims_owner_is_killed_and_another_proposes(program, tmp_path, redis,
         one.tree.event()
         mock.wait_requests(1)
         first.kill()
-        redis("PEXPIRE", KEY, 1000)  # the end of its time, which is not waited for here
         mock.on(OPENAI, proposal())
         two.tree.event()
         second.wait_log("claimed_elsewhere")
+        redis("PEXPIRE", KEY, 1000)  # the end of its time, which is not waited for here
         proposed_is(two, second)
         wait_for("the done", lambda: redis("GET", KEY) == "done:planner1:error")
 
 
 def test_a_done_after_a_lost_claim(agent, redis, mock):
     """The server lost its data while a model thought: the decision is told all the same."""
-    mock.on(OPENAI, proposal().delay(1.0))
-    daemon = agent.start(env=bus(redis, **servers(mock, "openai@30")))
-    wait_ready(daemon)
-    agent.tree.event()
-    mock.wait_requests(1)
-    redis("FLUSHALL")
-    proposed_is(agent, daemon)
-    wait_for("the done", lambda: redis("GET", KEY) == "done:planner:error")
+    with Gate(mock) as gate:
+        daemon = agent.start(env=bus(redis, **servers(mock, "openai@30")))
+        wait_ready(daemon)
+        agent.tree.event()
+        gate.wait()
+        redis("FLUSHALL")
+        gate.open()
+        proposed_is(agent, daemon)
+        wait_for("the done", lambda: redis("GET", KEY) == "done:planner:error")
 
 
 def test_a_cooldown_of_our_own_needs_no_bus(agent, redis):
@@ -401,16 +409,18 @@ def test_a_cooldown_of_our_own_needs_no_bus(agent, redis):
 
 def test_many_planners_ask_one_model_once(program, tmp_path, redis, mock):
     """Of everything that each of them hears."""
-    mock.on(OPENAI, proposal().delay(0.01))
+    # So slow that each of them gets some, also where it is kept waiting for its processor.
+    mock.on(OPENAI, proposal().delay(0.05))
     with planners(program, tmp_path, redis, 3, **servers(mock, "openai")) as agents:
         daemons = [one.start() for one in agents]
         wait_subscribed(redis, 3)
         redis.all(("PUBLISH", "health_events", json.dumps(fault(service=f"s{n}"))) for n in range(100))
-        wait_for("all", lambda: sum(len(one.tree.actions()) for one in agents) >= 100, 30)
+        wait_for("all", lambda: sum(len(one.tree.actions()) for one in agents) >= 100, 60)
         stays("once", lambda: len(mock.requests) == 100 and sum(len(one.tree.actions()) for one in agents) == 100, 0.5)
         assert len({service for one in agents for service in one.tree.actions()}) == 100
-        told = {log["service"] for daemon in daemons for log in daemon.named("proposed", "shared", "claimed_elsewhere")}
-        assert len(told) == 100 and all(daemon.named("proposed") for daemon in daemons)
+        wait_for("what they say of all", lambda: len({log["service"] for daemon in daemons for log in daemon.named(
+            "proposed", "shared", "claimed_elsewhere")}) == 100)
+        wait_for("that each has proposed", lambda: all(daemon.named("proposed") for daemon in daemons))
 
 
 def test_two_planners_of_one_bus_and_a_lost_connection(program, tmp_path, redis):
@@ -428,7 +438,7 @@ def test_two_planners_of_one_bus_and_a_lost_connection(program, tmp_path, redis)
             proposed_is(agent, daemon)
         redis.start()
         for daemon in daemons:
-            wait_ready(daemon, 2)
+            wait_ready(daemon, 2, seconds=AGAIN_SECONDS)
         for agent in agents:
             agent.tree.event(service="db")
         wait_for("the end of both", lambda: all(
@@ -464,9 +474,10 @@ def test_it_is_prolonged_while_a_restart_is_open(program, tmp_path, redis):
             _, key = started(agent, place, place)
             if place != "pending":
                 agent.tree.move_action(f"container-restart-solaria-{place}", place)
-            redis("PEXPIRE", key, 7500)
-            wait_for("the whole time again", lambda: redis("PTTL", key) > 13000, 7)
-            assert redis("GET", key) == f"done:{place}:error"
+            redis("PEXPIRE", key, 9000)
+            # Prolonged, not set anew when it was over.
+            wait_for("the whole time again", lambda: (left := redis("PTTL", key)) > 13000 or left < 0)
+            assert redis("PTTL", key) > 9000 and redis("GET", key) == f"done:{place}:error"
             agent.tree.move_action(f"container-restart-solaria-{place}", "completed", place)
             redis("PEXPIRE", key, 6500)
             stays("nothing is open", lambda: redis("PTTL", key) <= 6500, 6)
@@ -475,12 +486,12 @@ def test_it_is_prolonged_while_a_restart_is_open(program, tmp_path, redis):
     def gone(agent):
         _, key = started(agent, "gone", "gone")
         redis("DEL", key)
-        wait_for("set again", lambda: redis("GET", key) == "done:gone:error", 7)
+        wait_for("set again", lambda: redis("GET", key) == "done:gone:error")
 
     def anothers(agent):
         _, key = started(agent, "anothers", "anothers")
-        redis("SET", key, "done:other:error", "PX", 9000)
-        stays("left alone", lambda: redis("GET", key) == "done:other:error" and redis("PTTL", key) <= 9000, 6.5)
+        redis("SET", key, "done:other:error", "PX", 12000)
+        stays("left alone", lambda: redis("GET", key) == "done:other:error" and redis("PTTL", key) <= 12000, 6.5)
 
     def alert(agent):
         """A message to read is nothing that is being done."""
@@ -504,7 +515,7 @@ def test_a_server_that_lost_its_data_learns_what_is_open(agent, redis):
     redis.kill()
     redis.wipe()
     redis.start()
-    wait_for("the done", lambda: redis("GET", KEY) == "done:planner:error")
+    wait_for("the done", lambda: redis("GET", KEY) == "done:planner:error", AGAIN_SECONDS)
 
 
 def test_a_planner_that_starts_says_what_is_open(agent, redis):

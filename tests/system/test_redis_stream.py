@@ -12,7 +12,7 @@ from agent import fault, iso, stays, wait_for
 from apis import OPENAI
 from chain import data_of, servers
 from redis_daemon import in_parallel
-from redis_peers import Redis, bus, bus_of, planner_on
+from redis_peers import Redis, bus, bus_of, planner_on, wait_subscribed
 from redis_proxies import Proxy
 from redis_streams import ENTRIES_MAX, GROUP, IDLE, NAME, SLOTS, Gate, Stream, names, services, wait_services
 from server import MockServer
@@ -54,17 +54,19 @@ FLAT = {"type": "service_unhealthy", "node": "solaria", "service": "web", "sever
         "message": "web failed its health check"}
 OTHER = fault(node="evil", service="wrong")
 
+NOW = fault(timestamp="{now}")  # of the moment when it is put there: no model is asked about an old one
+
 # name: (fields of the entry, what is known of the event beside node, service and type)
 FORMS = {
-    "event": ({"event": json.dumps(fault())}, {}),
-    "data": ({"data": json.dumps(fault())}, {}),
-    "payload": ({"payload": json.dumps(fault())}, {}),
-    "blanks before it": ({"event": " \r\n\t" + json.dumps(fault()) + "\n"}, {}),
-    "fields beside it": ({"source": "x", "event": json.dumps(fault(source="node-agent")), "v": "2"}, {"source": "node-agent"}),
-    "event before data": ({"data": json.dumps(OTHER), "event": json.dumps(fault())}, {}),
-    "data before payload": ({"payload": json.dumps(OTHER), "data": json.dumps(fault())}, {}),
-    "data, and a word as event": ({"event": "update", "data": json.dumps(fault())}, {}),
-    "an envelope in it": ({"data": json.dumps({"kind": "update", "update": fault()})}, {}),
+    "event": ({"event": json.dumps(NOW)}, {}),
+    "data": ({"data": json.dumps(NOW)}, {}),
+    "payload": ({"payload": json.dumps(NOW)}, {}),
+    "blanks before it": ({"event": " \r\n\t" + json.dumps(NOW) + "\n"}, {}),
+    "fields beside it": ({"source": "x", "event": json.dumps(NOW), "v": "2"}, {"source": "node-agent"}),
+    "event before data": ({"data": json.dumps(OTHER), "event": json.dumps(NOW)}, {}),
+    "data before payload": ({"payload": json.dumps(OTHER), "data": json.dumps(NOW)}, {}),
+    "data, and a word as event": ({"event": "update", "data": json.dumps(NOW)}, {}),
+    "an envelope in it": ({"data": json.dumps({"kind": "update", "update": NOW})}, {}),
     "a key in it": ({"event": json.dumps({"change": "service_unhealthy", "key": "solaria/web"})}, {}),
     "flat": (FLAT, {"severity": "error", "message": FLAT["message"]}),
     "flat, of the second generation": (
@@ -88,7 +90,7 @@ FORMS = {
 def test_an_entry_may_look_like_this(agent, stream, mock, name):
     fields, known = FORMS[name]
     stream.create()
-    id = stream.put({field: iso() if value == "{now}" else value for field, value in fields.items()})
+    id = stream.put({field: value.replace("{now}", iso()) for field, value in fields.items()})
     agent.run_once(env=stream.env(**servers(mock, "openai")))
     action = agent.tree.action(ID)
     assert action["correlation_id"] == f"{NAME}:{id}"
@@ -226,7 +228,8 @@ def test_a_thousand_malformed_ones(agent, stream):
     wait_services(agent, ["web"], daemon)
     stream.wait_finished(daemon)
     assert len(stream.buried()) == 1000
-    assert streams_of(agent)["held"] == 0
+    # The server knows of the last acknowledgement before the planner has its answer.
+    wait_for("nothing is held", lambda: streams_of(agent)["held"] == 0)
 
 
 # ---- The group -----------------------------------------------------------------------------------
@@ -294,7 +297,7 @@ def test_several_streams(agent, redis):
     before = len(agent.tree.actions())
     for one in streams[:2]:
         one.put({"event": json.dumps(fault(service=f"same-{one.name[0]}"))}, id="9999999999999-1")
-    wait_for("both", lambda: len(agent.tree.actions()) == before + 2)
+    wait_for("both", lambda: len(agent.tree.actions()) == before + 2, 45)
     for one in streams[:2]:
         one.wait_finished(daemon)
 
@@ -306,7 +309,7 @@ def test_a_full_stream_does_not_starve_the_other(agent, redis, mock):
     one.wait_read(daemon)
     two.wait_read(daemon)
     one.fill(names(2000))
-    wait_for("many of it", lambda: one.held() >= 200)
+    wait_for("many of it", lambda: one.held() >= 200, 45)
     two.add(service="urgent", severity="critical")
     wait_for("the other", lambda: "container-restart-solaria-urgent" in agent.tree.actions())
     assert one.held() > 0, "it was not full any more"
@@ -322,7 +325,7 @@ def test_no_more_is_read_than_finds_a_slot(agent, stream, mock):
         daemon = agent.start(env=stream.env(**gate.env(LLM_CONCURRENCY=8)))
         stream.wait_read(daemon)
         stream.fill(wanted)
-        wait_for("a full queue", lambda: stream.held() >= SLOTS)
+        wait_for("a full queue", lambda: stream.held() >= SLOTS and len(daemon.named("queued")) >= SLOTS, 45)
         stays("no more", lambda: stream.held() == SLOTS, 0.7)
         assert len(daemon.named("queued")) == SLOTS and not stream.is_waited_for()
         files = names(100, "file")
@@ -335,7 +338,7 @@ def test_no_more_is_read_than_finds_a_slot(agent, stream, mock):
             most[0] = max(most[0], stream.held())
             return stream.is_finished()
 
-        wait_for("all", ended, 40)
+        wait_for("all", ended, 120)
         # What is being acknowledged and what is being read may stand there at once.
         assert most[0] <= SLOTS + 64
         wait_services(agent, [*wanted, *files], daemon)
@@ -347,9 +350,10 @@ def test_repeats_take_no_slot_and_are_kept_all_the_same(agent, stream, mock):
         daemon = agent.start(env=stream.env(**gate.env()))
         stream.wait_read(daemon)
         stream.fill(["web"] * 3000)
-        wait_for("all of them", lambda: stream.held() == 3000)
+        wait_for("all of them", lambda: stream.held() == 3000, 45)
         gate.open()
         stream.wait_finished(daemon)
+        daemon.wait_log("proposed")
         assert len(daemon.named("queued")) == 1
     assert agent.tree.action(ID)["details"]["suppressed_count"] == 2999
 
@@ -359,10 +363,10 @@ def test_more_repeats_than_can_be_remembered(agent, stream, mock):
         daemon = agent.start(env=stream.env(**gate.env()))
         stream.wait_read(daemon)
         stream.fill(["web"] * (ENTRIES_MAX + 2000))
-        wait_for("a full table", lambda: stream.held() >= ENTRIES_MAX)
+        wait_for("a full table", lambda: stream.held() >= ENTRIES_MAX, 45)
         stays("no more", lambda: stream.held() == ENTRIES_MAX, 0.5)
         gate.open()
-        stream.wait_finished(daemon, 30)
+        stream.wait_finished(daemon)
     assert services(agent) == ["web"]
     stream.add(service="db")
     wait_for("it goes on", lambda: services(agent) == ["db", "web"])
@@ -419,10 +423,11 @@ def test_not_while_a_deployment_holds_it(agent, stream):
 def test_not_while_another_planner_is_at_it(agent, stream):
     daemon = agent.start(env=stream.env())
     stream.wait_read(daemon)
-    stream.redis("SET", KEY, "claim:other", "PX", 1500)
+    stream.redis("SET", KEY, "claim:other", "PX", 60000)
     stream.add()
     daemon.wait_log("claimed_elsewhere")
     stays("pending", lambda: stream.held() == 1, 0.7)
+    stream.redis("PEXPIRE", KEY, 1)  # the end of its time, which is not waited for here
     stream.wait_finished(daemon)
     assert services(agent) == ["web"]
 
@@ -449,7 +454,7 @@ def test_joined_and_displaced_ones_with_their_key(agent, stream, mock):
         gate.wait()
         for severity in ("warning", "warning", "error", "critical", "warning", "error"):
             stream.add(severity=severity, message=severity)
-        wait_for("all", lambda: stream.held() == 7)
+        stream.wait_in_hand(daemon, 7)
         stays("pending", lambda: stream.held() == 7, 0.4)
         gate.open()
         stream.wait_finished(daemon)
@@ -468,7 +473,7 @@ def test_a_graver_one_that_waits_behind_is_acknowledged_after_its_own_turn(agent
         early = [stream.add(severity="warning"), stream.add(severity="warning")]
         first.wait()
         late = [stream.add(severity="critical"), stream.add(severity="critical")]
-        wait_for("all", lambda: stream.held() == 4)
+        stream.wait_in_hand(daemon, 4)
         first.open()
         second.wait(2)
         wait_for("the first two", lambda: not set(early) & set(stream.holds()))
@@ -555,7 +560,8 @@ def test_acknowledged_once_a_recovery_takes_it_from_the_model(agent, stream, moc
 
 def test_acknowledged_once_it_is_given_up_into_an_alert(agent, stream, mock):
     mock.on(OPENAI, error(400).delay(1.2))
-    stream.create().fill(["web"] * 3)
+    # Without a time of their own they are as old as their arrival, however long that takes: not too old for a model.
+    stream.create().fill(["web"] * 3, timestamp=None)
     done = agent.run_once(env=stream.env(**servers(mock, "openai"), EVENT_DEADLINE_SECONDS=1))
     assert stream.held() == 0 and done.named("chain_failed")
     action = agent.tree.action("alert-solaria-web-service_unhealthy")
@@ -576,7 +582,7 @@ def test_own_pending_entries_come_first_after_a_kill(agent, stream, mock):
     stream.fill(names(40, "new"))
     daemon = agent.start(env=stream.env())
     stream.wait_finished(daemon)
-    order = [log["service"] for log in daemon.named("proposed")]
+    order = [log["service"] for log in daemon.wait_log("proposed", count=80)]
     assert sorted(order) == sorted(names(40, "old") + names(40, "new"))
     assert sorted(order[:40]) == names(40, "old")
     assert len(agent.tree.audits()) == 80
@@ -591,7 +597,7 @@ def test_more_own_pending_entries_than_find_a_slot(agent, stream):
     daemon = agent.start(env=stream.env())
     wait_services(agent, names(1300) + names(200, "new"), daemon)
     stream.wait_finished(daemon)
-    order = [log["service"] for log in daemon.named("proposed")]
+    order = [log["service"] for log in daemon.wait_log("proposed", count=1500, seconds=60)]
     assert sorted(order[:1300]) == names(1300) and len(order) == 1500
 
 
@@ -600,7 +606,7 @@ def test_more_own_pending_entries_than_can_be_remembered(agent, stream):
     stream.fill(["web"] * (ENTRIES_MAX + 500) + ["last"])
     stream.read_as("planner")
     daemon = agent.start(env=stream.env())
-    stream.wait_finished(daemon, 40)
+    stream.wait_finished(daemon, 120)
     assert services(agent) == ["last", "web"] and len(agent.tree.audits()) == 2
 
 
@@ -676,10 +682,10 @@ def test_pending_entries_that_go_before_they_found_a_slot(agent, stream, mock):
     ids = stream.read_as("planner")
     with Gate(mock) as gate:
         daemon = agent.start(env=stream.env(**gate.env(LLM_CONCURRENCY=8)))
-        wait_for("a full queue", lambda: len(daemon.named("queued")) == SLOTS)
+        wait_for("a full queue", lambda: len(daemon.named("queued")) == SLOTS, 45)
         stream.redis("XDEL", NAME, *ids[900:])
         gate.open()
-        wait_for("the others", lambda: stream.held() == 0, 30)
+        wait_for("the others", lambda: stream.held() == 0, 120)
     assert services(agent) == names(900) and stream.buried() == []
 
 
@@ -775,10 +781,11 @@ def test_what_a_living_planner_holds_is_claimed_anew(program, tmp_path, stream, 
         wait_for("all", lambda: stream.held() == 40)
         before = {id: deliveries for id, (_, _, deliveries) in stream.holds().items()}
         stream.make_idle("one", ids, IDLE - 100000)  # what is idle for longer, its own look would find
+        # The one that has subscribed says PING when it was quiet for long: its last command tells nothing.
         (commands,) = [client["id"] for client in stream.redis.clients() if client["name"].endswith("one")
-                       and client["cmd"] not in ("xreadgroup", "subscribe")]
+                       and client["cmd"] != "xreadgroup" and "P" not in client["flags"]]
         stream.redis("CLIENT", "KILL", "ID", commands)
-        wait_for("the renewal", lambda: all(idle < 60000 for _, idle, _ in stream.holds().values()))
+        wait_for("the renewal", lambda: all(idle < 60000 for _, idle, _ in stream.holds().values()), 45)
         two.start()
         stream.wait_read(count=2)
         stays("it keeps them", lambda: stream.consumers().get("two", 0) == 0, 0.5)
@@ -791,7 +798,7 @@ def test_what_a_living_planner_holds_is_claimed_anew(program, tmp_path, stream, 
 def test_taken_from_a_planner_that_still_lives(program, tmp_path, stream, mock):
     """It stood still for too long, and both have it: the claim of the key decides."""
     with Gate(mock) as gate, contextlib.ExitStack() as stack:
-        env = gate.env(LLM_CHAIN="openai@5", OLLAMA_COLD_SECONDS=0)
+        env = gate.env(LLM_CHAIN="openai@40", OLLAMA_COLD_SECONDS=0)
         one, two = (planner_on(program, tmp_path, stream.redis, name, REDIS_STREAM=NAME, **env) for name in ("one", "two"))
         stack.callback(one.end)
         stack.callback(two.end)
@@ -804,7 +811,7 @@ def test_taken_from_a_planner_that_still_lives(program, tmp_path, stream, mock):
         other.wait_log("claimed_elsewhere")
         gate.open()
         wait_for("the proposal", lambda: services(one) == ["web"])
-        wait_for("the acknowledgement", lambda: stream.held() == 0, 30)
+        wait_for("the acknowledgement", lambda: stream.held() == 0, 45)
         assert two.tree.actions() == {} and len(mock.requests) == 1
 
 
@@ -834,7 +841,7 @@ def test_while_it_waits(agent, stream, how, at_once):
     if not at_once:
         stream.wait_read(daemon)
         stream.fill(names(20))
-    wait_for("all", lambda: len(agent.tree.actions()) == 40)
+    wait_for("all", lambda: len(agent.tree.actions()) == 40, 45)
     stream.wait_finished(daemon)
     assert services(agent) == sorted(names(20, "before") + names(20)) and len(agent.tree.audits()) == 40
 
@@ -865,7 +872,7 @@ def test_while_pending_entries_wait_for_a_slot(agent, stream, mock, how):
     stream.read_as("planner")
     with Gate(mock) as gate:
         daemon = agent.start(env=stream.env(**gate.env(LLM_CONCURRENCY=8)))
-        wait_for("a full queue", lambda: len(daemon.named("queued")) == SLOTS)
+        wait_for("a full queue", lambda: len(daemon.named("queued")) == SLOTS, 45)
         stream.redis.all(LOST[how])
         gate.open()
         wait_services(agent, names(1000), daemon)
@@ -892,7 +899,8 @@ def test_while_a_planner_is_dead_that_had_just_begun(agent, stream, how):
     """Killed in its first seconds, it still knows that it was there before."""
     daemon = agent.start(env=stream.env())
     stream.wait_read(daemon)
-    time.sleep(2)
+    saved = agent.tree.state / "streams"  # at once: what else is news is saved after a minute
+    wait_for("that it is saved", lambda: saved.exists() and NAME in saved.read_text(), 10)
     daemon.kill()
     stream.redis.all([*LOST[how], *(stream.command(service=service) for service in names(20))])
     daemon = agent.start(env=stream.env())
@@ -941,9 +949,9 @@ def test_the_server_is_killed_in_the_middle(agent, stream, mock):
         gate.open()
         wait_services(agent, names(40), daemon)
         stream.redis.start()
-        stream.wait_finished(daemon, 30)
+        stream.wait_finished(daemon)
         stream.add(service="later")
-        stream.wait_finished(daemon, 30)
+        stream.wait_finished(daemon)
     assert len(agent.tree.audits()) == 41 and daemon.named(*AGAIN) == []
 
 
@@ -959,7 +967,7 @@ def test_the_server_is_wiped_in_the_middle(agent, stream, mock):
         stream.fill(names(10, "new"))
         gate.open()
         wait_services(agent, names(40) + names(10, "new"), daemon)
-        stream.wait_finished(daemon, 30)
+        stream.wait_finished(daemon)
 
 
 def test_a_server_that_comes_later(agent, stream):
@@ -981,6 +989,10 @@ def refused(daemon, command):
     return [log for log in daemon.named("stream_refused") if log["command"] == command]
 
 
+def works_again(daemon):
+    return [log["command"] for log in daemon.named("stream_works_again")]
+
+
 def a_key_that_is_no_stream(agent, redis, _mock):
     """One clear error; the other stream is read."""
     good, bad = Stream(redis, "good"), Stream(redis, "bad")
@@ -989,7 +1001,7 @@ def a_key_that_is_no_stream(agent, redis, _mock):
     good.wait_read(daemon)
     good.add()
     wait_services(agent, ["web"], daemon)
-    (log,) = daemon.named("stream_refused")
+    (log,) = daemon.wait_log("stream_refused")
     assert log["level"] == "error" and "WRONGTYPE" in log["error"] and log["stream"] == "bad"
     time.sleep(6)
     redis("DEL", "bad")
@@ -998,7 +1010,7 @@ def a_key_that_is_no_stream(agent, redis, _mock):
     wait_services(agent, ["web", "db"], daemon)
     good.wait_finished(daemon)
     bad.wait_finished(daemon)
-    assert len(daemon.named("stream_refused")) == len(daemon.named("stream_works_again")) == 1
+    assert len(daemon.wait_log("stream_works_again")) == len(daemon.named("stream_refused")) == 1
 
 
 def it_becomes_no_stream_while_it_is_read(agent, redis, mock):
@@ -1056,13 +1068,15 @@ def acknowledgements(how):
             with REFUSALS[how](redis):
                 gate.open()
                 wait_services(agent, names(30), daemon)
+                wait_for("the refusal", lambda: refused(daemon, "XACK"))
                 stays("pending", lambda: stream.held() == 30, 0.7)
                 (log,) = refused(daemon, "XACK")
                 assert how in log["error"]
             stream.add(service="later")
-            stream.wait_finished(daemon, 20)
+            stream.wait_finished(daemon)
             wait_services(agent, [*names(30), "later"], daemon)
-            assert [log["command"] for log in daemon.named("stream_works_again")].count("XACK") == 1
+            wait_for("the news of it", lambda: "XACK" in works_again(daemon))
+            assert works_again(daemon).count("XACK") == 1
             assert len(agent.tree.audits()) == 31
     return run
 
@@ -1079,9 +1093,10 @@ def a_dead_stream_that_cannot_be_written(agent, redis, _mock):
         producer(*stream.command())
         wait_services(agent, ["web"], daemon)
         wait_for("the good one", lambda: list(stream.holds()) == [bad])
+        wait_for("the refusal", lambda: refused(daemon, "XADD"))
         time.sleep(0.5)
         assert stream.buried() == [] and stream.held() == 1 and len(refused(daemon, "XADD")) == 1
-    wait_for("the dead stream", lambda: len(stream.buried()) == 1, 10)
+    wait_for("the dead stream", lambda: len(stream.buried()) == 1, 45)
     stream.wait_finished(daemon)
     assert stream.buried() == [{"id": bad, "reason": "not_json", "deliveries": "1", "event": "{"}]
 
@@ -1095,7 +1110,7 @@ def out_of_memory(agent, redis, _mock):
     daemon = agent.start(env=stream.env())
     wait_services(agent, names(20), daemon)
     wait_for("the malformed one is left", lambda: stream.held() == 1)
-    assert "OOM" in refused(daemon, "XADD")[0]["error"]
+    assert "OOM" in wait_for("the refusal", lambda: refused(daemon, "XADD"))[0]["error"]
     redis("CONFIG", "SET", "maxmemory", "0")
     stream.wait_finished(daemon)
     assert len(stream.buried()) == 1
@@ -1120,8 +1135,8 @@ def reading_that_is_not_permitted(agent, redis, _mock):
         assert "NOPERM" in daemon.wait_log("stream_refused")[0]["error"]
         stream.add()
     wait_services(agent, ["web"], daemon)
-    assert len(refused(daemon, "XREADGROUP")) == 1
     daemon.wait_log("stream_works_again")
+    assert len(refused(daemon, "XREADGROUP")) == 1
 
 
 def pending_ones_that_may_not_be_looked_at(agent, redis, _mock):
@@ -1171,7 +1186,7 @@ def test_the_connection_is_lost_between_proposal_and_acknowledgement(agent, redi
         assert stream.held() == 40
         proxy.cut()
         proxy.release()
-        stream.wait_finished(daemon, 30)
+        stream.wait_finished(daemon)
         wait_services(agent, names(40), daemon)
         assert len(agent.tree.audits()) == 40 and daemon.named(*AGAIN) == []
 
@@ -1217,11 +1232,14 @@ def test_a_wire_that_breaks_at_random(agent, redis, seed):
             if dice.random() < 0.4:
                 proxy.cut(dice.random() < 0.5)
         proxy.cut_after = {}
-        stream.wait_finished(daemon, 45)
+        while len(proxy.accepts) <= 12:  # how long it waits before it comes again is random, too
+            time.sleep(0.1)
+            proxy.cut()
+        stream.wait_finished(daemon, 120)
         wait_services(agent, wanted, daemon)
         assert len(agent.tree.audits()) == len(wanted) == 600
         assert len(proxy.accepts) > 12 and stream.buried() == []
-        proposed = [log["service"] for log in daemon.named("proposed")]
+        proposed = [log["service"] for log in daemon.wait_log("proposed", count=600, seconds=60)]
         assert len(proposed) == len(set(proposed)) == 600
 
 
@@ -1234,13 +1252,17 @@ def test_once_reads_all_there_is(agent, stream):
     stream.put({"event": "{"})
     began = time.monotonic()
     done = agent.run_once(env=stream.env(LOG_LEVEL="info"))
-    assert time.monotonic() - began < 10
+    # With a wait at each of more than thirty reads it would be minutes.
+    assert time.monotonic() - began < 45
     assert services(agent) == names(2000) and stream.is_finished() and len(stream.buried()) == 1
     assert len(done.named("proposed")) == 2000
-    # And ends at once where there is nothing.
-    began = time.monotonic()
-    agent.run_once(env=stream.env())
-    assert time.monotonic() - began < 2
+    # And ends at once where there is nothing: a wait of any kind is of 3 s at least. The machine may have other work.
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        agent.run_once(env=stream.env())
+        took.append(time.monotonic() - began)
+    assert min(took) < 2, took
 
 
 def test_once_makes_the_group(agent, stream):
@@ -1308,6 +1330,7 @@ def by_stream(_agent, stream, **members):
 
 
 def by_bus(_agent, stream, **members):
+    wait_subscribed(stream.redis)
     assert stream.redis.publish(fault(**members)) == 1
 
 
@@ -1364,6 +1387,7 @@ def test_both_and_a_kill(agent, stream, mock, pair, members):
         daemon = agent.start(env=stream.env(**gate.env()))
         wait_services(agent, ["web"], daemon)
         stream.wait_finished(daemon)
+        wait_for("what is told of it", agent.tree.audits)
         stays("one", lambda: len(agent.tree.audits()) == 1, 0.3)
 
 
@@ -1372,6 +1396,6 @@ def test_both_and_a_kill(agent, stream, mock, pair, members):
 
 def test_entries_of_a_consumer_that_died_while_we_run_are_taken_over(patient):
     agent, stream, daemon = patient
-    wait_services(agent, names(100), daemon, 75)
+    wait_services(agent, names(100), daemon)
     stream.wait_finished(daemon)
     assert stream.consumers()["dead"] == 0

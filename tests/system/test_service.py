@@ -22,7 +22,7 @@ BINARY, TREE = "/usr/local/bin/planner-agent", "/srv/lab"
 
 def tool(*command, **how):
     """Runs a checker, which must have nothing to say."""
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=60, **how)
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=300, **how)
     assert run.returncode == 0, run.stdout.decode()
     return run.stdout.decode()
 

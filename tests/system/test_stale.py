@@ -82,7 +82,7 @@ def test_a_time_over_a_day_ahead_is_no_clock_and_the_arrival_counts(agent, tree,
     agent.run_once()
     assert len(tree.actions()) == 2
     tree.clear_pending()
-    tree.jsonl(fault(timestamp=stamp(), service="x"), fault("service_healthy", service="x", at=5))
+    tree.jsonl(fault(timestamp=stamp(), service="x"), fault("service_healthy", service="x", at=60))
     agent.run_once()
     assert tree.actions() == {}
 

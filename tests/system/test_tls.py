@@ -7,7 +7,7 @@ import pytest
 
 from agent import wait_for
 from apis import OPENAI
-from chain import LABEL, attempts_of, hosts, made, route, servers
+from chain import AT_ONCE, LABEL, attempts_of, hosts, made, route, servers
 from one_hop import HOP, NETWORK, check_tls_error, failed, hop_at, probed, succeeds
 from steps import proposal
 from tls_peers import NO_ROOT, Flood, Nginx, OpenSsl, Setup
@@ -177,7 +177,8 @@ def hello_of(raw):
 def test_what_is_offered(agent):
     """ECDHE with AEAD, SHA-2, HTTP/1.1, and nothing else."""
     with Flood(b"") as quiet:
-        failed(agent, quiet.url, outcome="timeout", limit=1)
+        failed(agent, quiet.url, outcome="timeout", limit=2)
+        wait_for("what it said", lambda: quiet.first)
         version, suites, extensions, numbers = hello_of(quiet.first)
     assert version == 0x0303
     assert sorted(suites) == [0xC02B, 0xC02C, 0xC02F, 0xC030, 0xCCA8, 0xCCA9]
@@ -274,7 +275,8 @@ def test_sixty_kilobytes_each_way(agent, mocks, certificates):
     mock = mocks(tls=certificates.rsa)
     for step in (proposal().padded(60000), proposal().padded(20000).drip(part="body")):
         mock.on(OPENAI, step)
-        done = route(agent, hop_at(mock.url, certificates.roots, limit=30), "--schema", "none", stdin=messages)
+        done = route(agent, hop_at(mock.url, certificates.roots, limit=240), "--schema", "none", stdin=messages,
+                     timeout=300)
         assert done.tried == [(HOP, "success")]
         assert len(mock.requests[-1].body) > 57000
         assert mock.requests[-1].json["messages"][-1]["content"] == messages[0]["content"]
@@ -282,7 +284,7 @@ def test_sixty_kilobytes_each_way(agent, mocks, certificates):
 
 def test_tcp_writes_of_one_byte(agent, mocks, certificates):
     mock = mocks(tls=Tls(certificates.p384, maximum="1.2"), drip=1)
-    succeeds(agent, mock.url, certificates.roots)
+    succeeds(agent, mock.url, certificates.roots, limit=120, timeout=180)
 
 
 FLOODS = {"of warnings": b"\x15\x03\x03\x00\x02\x01\x70",
@@ -294,25 +296,25 @@ FLOODS = {"of warnings": b"\x15\x03\x03\x00\x02\x01\x70",
 def test_a_flood_of_records_costs_no_more_than_the_limit(agent, tree, mocks, name):
     """It ends by an error or at the limit; in the meantime the loop turns."""
     with Flood(FLOODS[name]) as flood:
-        env = {**servers(mocks(), "openai@2", "ollama"), "OPENAI_API_BASE": flood.url, "LLM_CONCURRENCY": 2}
+        env = {**servers(mocks(), "openai@5", "ollama"), "OPENAI_API_BASE": flood.url, "LLM_CONCURRENCY": 2}
         daemon = agent.start(env=env)
         tree.event()
         wait_for("the flood", lambda: flood.sent > 0)
         tree.event(service="stale", at=-9000)  # no chain is needed
-        daemon.wait_log("proposed", count=2)
+        daemon.wait_log("proposed", count=2, seconds=60)
         outcomes = attempts_of(daemon.logs)
         first = daemon.named("llm_attempt")[0]
         assert outcomes[0][1] in ("timeout", NETWORK) and outcomes[1] == (LABEL["ollama"], "success")
-        assert first["latency_ms"] < 3000, first
+        assert first["latency_ms"] < 15000, first
         if outcomes[0][1] == "timeout":
-            assert first["error"] == "no answer within 2 s (in the TLS handshake)"
+            assert first["error"] == "no answer within 5 s (in the TLS handshake)"
             proposed = [log["service"] for log in daemon.named("proposed")]
             assert proposed == ["stale", "web"], "the loop stood still"
 
 
-def test_it_ends_within_a_second_in_a_flood(agent, tree, mocks):
+def test_it_ends_at_once_in_a_flood(agent, tree, mocks):
     with Flood(FLOODS["of warnings"]) as flood:
         daemon = agent.start(env={**servers(mocks(), "openai@30"), "OPENAI_API_BASE": flood.url})
         tree.event()
         wait_for("the flood", lambda: flood.sent > 1 << 20)
-        assert daemon.stop() < 1
+        assert daemon.stop() < AT_ONCE

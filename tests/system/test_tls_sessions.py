@@ -113,7 +113,10 @@ def test_two_calls_in_flight_take_little_memory(agent, tree, mocks, certificates
     """At most 1.2 MB at any time, with large answers, and the distribution's roots read once more."""
     bundle = tmp_path / "roots.pem"
     bundle.write_bytes(DISTRIBUTION.read_bytes() + certificates.roots.read_bytes())
-    mock = mocks(tls=certificates.rsa).on(OPENAI, proposal().padded(60000).pause(0.5, at=-1))
+    mock = mocks(tls=certificates.rsa)
+    # All but the last byte is there when the other one has come, and for a while.
+    answer = proposal().padded(60000).more("stops", (-1, lambda _: mock.wait_requests(2)))
+    mock.on(OPENAI, answer.pause(0.5, at=-1))
     daemon = agent.start(env=hop_at(mock.url, bundle, limit=30, LLM_CONCURRENCY=2))
     for service in "ab":
         tree.event(service=service)

@@ -90,7 +90,7 @@ class OpenSsl:
             ["openssl", "s_server", "-accept", "127.0.0.1:0", "-HTTP", "-state", "-cert", self.chain.cert,
              "-key", self.chain.key, *above, *self.args],
             cwd=self.directory, stdin=subprocess.DEVNULL, stdout=self.out, stderr=subprocess.STDOUT)
-        found = wait_for("s_server", lambda: self.alive() and re.search(r"^ACCEPT .*:(\d+)$", self.said, re.M))
+        found = wait_for("s_server", lambda: self.alive() and re.search(r"^ACCEPT .*:(\d+)\n", self.said, re.M), 60)
         self.port = int(found[1])
         return self
 
@@ -196,7 +196,7 @@ class Nginx:
             return
         ended, process, self.process = self.process.poll(), self.process, None
         process.terminate()
-        process.wait(15)
+        process.wait(60)
         assert ended is None, pathlib.Path(self.directory, "error.log").read_text()
 
     def url(self, setup, name="localhost"):
@@ -211,7 +211,7 @@ class Nginx:
             lines = [line.split(" ") for line in path.read_text().splitlines()] if path.exists() else []
             return [tuple(line[1:]) for line in lines if line[0] == str(self.ports[setup])]
 
-        wait_for(f"{count} requests in nginx's log", lambda: len(look()) >= count)
+        wait_for(f"{count} requests in nginx's log", lambda: len(look()) >= count, 60)
         return look()
 
 
@@ -252,14 +252,14 @@ class Flood:
 
     def __exit__(self, *_):
         self.listener.shutdown(socket.SHUT_RDWR)
-        self.threads[0].join(15)
+        self.threads[0].join(60)
         for client in self.open:
             try:
                 client.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
         for thread in self.threads:
-            thread.join(15)
+            thread.join(60)
             assert not thread.is_alive(), "a flood that does not end"
         for one in (self.listener, *self.open):
             one.close()
