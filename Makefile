@@ -141,8 +141,8 @@ $(epoch_users:%.c=$(OBJ)/%.o): build/epoch
 compile = $(CC) $(STD) $(WARN) $(CPPFLAGS) $(EPOCH) $(CFLAGS) $(SPEED) $(DEPEND) -c $< -o $@
 
 # What every message goes through, also one that asks for nothing: speed is worth some bytes here.
-HOT := base/hash base/json_check base/json_object base/json_text base/span base/utf8 \
-       net/redis_memory planner/event planner/event_kind
+HOT := base/buf base/hash base/json_check base/json_object base/json_text base/span daemon/decisions \
+       net/redis_memory net/resp planner/event
 FAST := $(or $(TARGET_SPEED),-O2 -fno-tree-slp-vectorize)
 $(HOT:%=$(OBJ)/src/%.o): SPEED := $(FAST)
 

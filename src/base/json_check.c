@@ -2,6 +2,7 @@
 
 #include "base/number.h"
 #include "base/utf8.h"
+#include "base/word.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,10 +23,10 @@ struct check {
     unsigned depth, depth_max;
     enum state state;
     enum json_error error; /* set where a step returns NULL */
-    /* The member of the root in hand; filled where somebody wants to know them. */
-    struct json_member member;
     const char *value_end;
-    struct json_members *members;
+    struct json_members *members; /* NULL: nobody wants to know them */
+    struct json_member *member;   /* of the root, in hand: in its list, or surplus */
+    struct json_member surplus;
 };
 
 /* Each step takes what begins at p, which is neither the end nor, between the parts, a space, and
@@ -103,24 +104,16 @@ static const char *check_wide(struct check *c, const char *p)
     return cp < 0x20 ? stray(c, p) : p + n;
 }
 
-#define EACH_BYTE (SIZE_MAX / 0xff) /* 1 in each byte of a word */
-#define HIGH_BITS (EACH_BYTE << 7)
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a word's lowest byte comes first");
-
-/* Nearly all bytes of nearly all strings: ASCII, no control character, quote or backslash. A word
- * at a time: subtracting from a byte that is too small for it sets its high bit, and perhaps those
- * of bytes above. One that is not ASCII keeps its own in the second or the third. */
+/* Nearly all bytes of nearly all strings: ASCII, no control character, quote or backslash. One that
+ * is not ASCII keeps its high bit in the second or the third. */
 static const char *pass_plain(const char *p, const char *end)
 {
-    size_t word;
-
-    for (; (size_t)(end - p) >= sizeof(word); p += sizeof(word)) {
-        memcpy(&word, p, sizeof(word));
-        size_t control = word - EACH_BYTE * ' ';
-        size_t quote = (word ^ EACH_BYTE * '"') - EACH_BYTE;
-        size_t backslash = (word ^ EACH_BYTE * '\\') - EACH_BYTE;
-        size_t others = (control | quote | backslash) & HIGH_BITS;
+    for (; (size_t)(end - p) >= sizeof(size_t); p += sizeof(size_t)) {
+        size_t word = word_at(p);
+        size_t control = word - WORD_EACH * ' ';
+        size_t quote = (word ^ WORD_EACH * '"') - WORD_EACH;
+        size_t backslash = (word ^ WORD_EACH * '\\') - WORD_EACH;
+        size_t others = (control | quote | backslash) & WORD_HIGH;
         if (others != 0)
             return p + (size_t)__builtin_ctzl(others) / 8;
     }
@@ -221,7 +214,7 @@ static const char *close_container(struct check *c, const char *p)
 static const char *check_value(struct check *c, const char *p)
 {
     if (c->depth == 1)
-        c->member.value.p = p;
+        c->member->value.p = p;
     if (*p == '{' || *p == '[')
         return open_container(c, p);
     p = check_scalar(c, p);
@@ -236,20 +229,25 @@ static const char *check_name(struct check *c, const char *p)
     if (end == NULL)
         return NULL;
     if (c->depth == 1)
-        c->member.name = (struct span){p + 1, (size_t)(end - p - 2)};
+        c->member->name = (struct span){p + 1, (size_t)(end - p - 2)};
     c->state = COLON;
     return end;
+}
+
+static void begin_member(struct check *c)
+{
+    const struct json_members *members = c->members;
+    bool kept = members != NULL && members->count < members->max;
+
+    c->member = kept ? &members->list[members->count] : &c->surplus;
 }
 
 /* A member of the root is whole. */
 static void end_member(struct check *c)
 {
-    struct json_members *members = c->members;
-
-    c->member.value.n = (size_t)(c->value_end - c->member.value.p);
-    if (members->count < members->max)
-        members->list[members->count] = c->member;
-    members->count++;
+    c->member->value.n = (size_t)(c->value_end - c->member->value.p);
+    c->members->count++;
+    begin_member(c);
 }
 
 static const char *check_after(struct check *c, const char *p)
@@ -311,6 +309,7 @@ enum json_error json_check_members(struct span text, unsigned depth_max,
     };
     const char *p = text.p;
 
+    begin_member(&c);
     for (;;) {
         while (p < c.end && is_space(*p))
             p++;

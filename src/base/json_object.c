@@ -4,6 +4,12 @@
 
 #define STRIDE 4      /* names that are passed over at once */
 #define OTHERS_MAX 16 /* members of other names: so few are compared in pairs */
+#define USUAL_MAX 16  /* members that are looked for first where they were found last */
+
+static bool is_name(const struct span *names, size_t i, struct span name)
+{
+    return names[i].n == name.n && names[i].p[0] == name.p[0] && span_eq(names[i], name);
+}
 
 /* The index of a member's name among names; count where it is none of them. What is written as it
  * is spelled is found first; no escape is shorter than what it stands for. */
@@ -14,7 +20,7 @@ static size_t index_of(struct span name, const struct span *names, size_t count)
     while (i + STRIDE < count && names[i + STRIDE - 1].n < name.n)
         i += STRIDE;
     for (; i < count && names[i].n <= name.n; i++)
-        if (names[i].n == name.n && names[i].p[0] == name.p[0] && span_eq(names[i], name))
+        if (is_name(names, i, name))
             return i;
     if (json_text_verbatim(name))
         return count;
@@ -22,6 +28,19 @@ static size_t index_of(struct span name, const struct span *names, size_t count)
         if (json_text_is(name, names[i]))
             return i;
     return count;
+}
+
+/* The same of the m-th member. Whoever writes objects writes their members in the same order each
+ * time. */
+static size_t usual_index_of(struct span name, size_t m, const struct span *names, size_t count)
+{
+    static uint8_t usual[USUAL_MAX];
+
+    if (m >= USUAL_MAX)
+        return index_of(name, names, count);
+    if (usual[m] >= count || !is_name(names, usual[m], name))
+        usual[m] = (uint8_t)index_of(name, names, count);
+    return usual[m];
 }
 
 static bool is_among(struct span name, const struct span *names, size_t count)
@@ -62,7 +81,7 @@ static bool find(const struct json_members *members, const struct span *names, s
 
     for (size_t m = 0; m < members->count; m++) {
         const struct json_member *member = &members->list[m];
-        size_t i = index_of(member->name, names, count);
+        size_t i = usual_index_of(member->name, m, names, count);
         if (i < count && values[i].n != 0) {
             twice = true;
         } else if (i < count) {

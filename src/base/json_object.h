@@ -15,7 +15,7 @@ struct json_object {
 
 /* Checks text as json_check() does, then sets values[i] to the value of the member names[i], raw,
  * or to an empty span where it has none. (Of two of that name, the first.) names are plain words,
- * the shorter ones first. JSON_SIZE: more than JSON_MEMBERS_MAX members. */
+ * the shorter ones first, 255 at most. JSON_SIZE: more than JSON_MEMBERS_MAX members. */
 enum json_error json_object_read(struct json_object *object, struct span text, unsigned depth_max,
                                  const struct span *names, struct span *values, size_t count);
 

@@ -80,10 +80,7 @@ static uint32_t take_character(struct span *s)
 
 bool json_text_verbatim(struct span inside)
 {
-    for (size_t i = 0; i < inside.n; i++)
-        if (inside.p[i] == '\\')
-            return false;
-    return true;
+    return !span_has(inside, '\\');
 }
 
 static struct span inside_of(struct span raw)

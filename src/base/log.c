@@ -101,7 +101,7 @@ struct line {
 
 static void put_text_span(struct buf *b, struct span s)
 {
-    bool quote = s.n == 0 || memchr(s.p, ' ', s.n) != NULL || memchr(s.p, '"', s.n) != NULL;
+    bool quote = s.n == 0 || span_has(s, ' ') || span_has(s, '"');
 
     if (!quote) {
         escape_text(b, s);
@@ -109,7 +109,7 @@ static void put_text_span(struct buf *b, struct span s)
     }
     buf_char(b, '"');
     while (s.n > 0) {
-        bool more = memchr(s.p, '"', s.n) != NULL;
+        bool more = span_has(s, '"');
         escape_text(b, span_split(&s, '"'));
         buf_str(b, more ? "\\\"" : "");
     }

@@ -49,33 +49,54 @@ static size_t digits(struct span s, size_t at)
     return at;
 }
 
-size_t number_scan(struct span s, bool *complete)
-{
-    size_t i = 0;
+/* Where the parts of a JSON number end; at 0, the start of an integer's digits, is a minus or not.
+ */
+struct parts {
+    size_t integer;
+    size_t fraction; /* where there is none: integer */
+    size_t end;
+    bool complete;
+};
 
-    *complete = false;
-    if (i < s.n && s.p[i] == '-')
-        i++;
+static void scan(struct span s, struct parts *parts)
+{
+    size_t i = s.n > 0 && s.p[0] == '-';
+
+    parts->complete = false;
+    parts->end = i;
     if (i == s.n || !is_digit(s.p[i]))
-        return i;
+        return;
     i = s.p[i] == '0' ? i + 1 : digits(s, i);
+    parts->integer = i;
     if (i < s.n && s.p[i] == '.') {
         size_t from = ++i;
         i = digits(s, i);
+        parts->end = i;
         if (i == from)
-            return i;
+            return;
     }
+    parts->fraction = i;
     if (i < s.n && (s.p[i] == 'e' || s.p[i] == 'E')) {
         i++;
         if (i < s.n && (s.p[i] == '+' || s.p[i] == '-'))
             i++;
         size_t from = i;
         i = digits(s, i);
+        parts->end = i;
         if (i == from)
-            return i;
+            return;
     }
-    *complete = true;
-    return i;
+    parts->end = i;
+    parts->complete = true;
+}
+
+size_t number_scan(struct span s, bool *complete)
+{
+    struct parts parts;
+
+    scan(s, &parts);
+    *complete = parts.complete;
+    return parts.end;
 }
 
 /* value * 10^exponent. Powers up to 10^22 are exact as a double, so that what people write by hand
@@ -98,46 +119,46 @@ static double scale(double value, int64_t exponent)
     return value;
 }
 
-/* The digits of a number's mantissa, as many as count; the power of ten that they lack. */
-static uint64_t mantissa(struct span text, size_t *at, int64_t *exponent)
+/* Puts the digits [at, end) behind those of *value, as many as count. How many did not. */
+static size_t take_digits(struct span text, size_t at, size_t end, uint64_t *value)
 {
-    uint64_t value = 0;
-    bool fraction = false;
-    size_t i = *at;
+    for (; at < end && *value < MANTISSA_MAX; at++)
+        *value = *value * 10 + (uint64_t)(text.p[at] - '0');
+    return end - at;
+}
 
-    for (; i < text.n && (is_digit(text.p[i]) || text.p[i] == '.'); i++) {
-        if (text.p[i] == '.') {
-            fraction = true;
-        } else if (value < MANTISSA_MAX) {
-            value = value * 10 + (uint64_t)(text.p[i] - '0');
-            *exponent -= fraction;
-        } else {
-            *exponent += !fraction;
-        }
-    }
-    *at = i;
-    return value;
+/* What stands behind the E of a number, at most EXPONENT_NAMED_MAX either way. */
+static int64_t named_exponent(struct span text)
+{
+    int64_t named = 0;
+
+    if (text.p[0] == '+')
+        text = (struct span){text.p + 1, text.n - 1};
+    if (number_int(text, -EXPONENT_NAMED_MAX, EXPONENT_NAMED_MAX, &named) != 0)
+        named = text.p[0] == '-' ? -EXPONENT_NAMED_MAX : EXPONENT_NAMED_MAX;
+    return named;
 }
 
 int number_real(struct span text, double min, double max, double *out)
 {
-    bool complete;
+    struct parts parts;
     bool negative = text.n > 0 && text.p[0] == '-';
-    size_t at = negative;
-    int64_t exponent = 0;
-    int64_t named = 0;
+    uint64_t mantissa = 0;
 
-    if (number_scan(text, &complete) != text.n || !complete)
+    scan(text, &parts);
+    if (parts.end != text.n || !parts.complete)
         return -1;
-    uint64_t digits_value = mantissa(text, &at, &exponent);
-    if (at < text.n) {
-        struct span rest = {text.p + at + 1, text.n - at - 1};
-        if (rest.p[0] == '+')
-            rest = (struct span){rest.p + 1, rest.n - 1};
-        if (number_int(rest, -EXPONENT_NAMED_MAX, EXPONENT_NAMED_MAX, &named) != 0)
-            named = rest.p[0] == '-' ? -EXPONENT_NAMED_MAX : EXPONENT_NAMED_MAX;
+    int64_t exponent = (int64_t)take_digits(text, negative, parts.integer, &mantissa);
+    if (parts.fraction > parts.integer) {
+        size_t from = parts.integer + 1;
+        size_t left = take_digits(text, from, parts.fraction, &mantissa);
+        exponent -= (int64_t)(parts.fraction - from - left);
     }
-    double value = digits_value == 0 ? 0 : scale((double)digits_value, exponent + named);
+    if (parts.fraction < text.n) {
+        size_t from = parts.fraction + 1;
+        exponent += named_exponent((struct span){text.p + from, text.n - from});
+    }
+    double value = mantissa == 0 ? 0 : scale((double)mantissa, exponent);
     if (negative)
         value = -value;
     if (!isfinite(value) || value < min || value > max)

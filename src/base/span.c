@@ -1,7 +1,6 @@
 #include "base/span.h"
 
-#include <stdint.h>
-#include <string.h>
+#include "base/word.h"
 
 struct span span_of(const char *text)
 {
@@ -69,21 +68,50 @@ bool span_take_nocase(struct span *s, const char *prefix)
     return true;
 }
 
-/* As memcpy(3), whose start costs more than most texts: they have a few bytes. */
+/* As memcpy(3) and memchr(3), whose start costs more than most texts: they have a few bytes. The
+ * last word may begin within the one before. */
+
+static void copy_word(char *dst, const char *src)
+{
+    size_t word = word_at(src);
+
+    memcpy(dst, &word, sizeof(word));
+}
+
 static void copy(char *dst, const char *src, size_t n)
 {
-    uint64_t word;
+    if (n < sizeof(size_t)) {
+        while (n > 0) {
+            n--;
+            dst[n] = src[n];
+        }
+        return;
+    }
+    size_t last = n - sizeof(size_t);
+    for (size_t i = 0; i < last; i += sizeof(size_t))
+        copy_word(dst + i, src + i);
+    copy_word(dst + last, src + last);
+}
 
-    for (; n >= sizeof(word); n -= sizeof(word)) {
-        memcpy(&word, src, sizeof(word));
-        memcpy(dst, &word, sizeof(word));
-        src += sizeof(word);
-        dst += sizeof(word);
+static bool word_has(size_t word, char c)
+{
+    word ^= WORD_EACH * (unsigned char)c;
+    return ((word - WORD_EACH) & ~word & WORD_HIGH) != 0;
+}
+
+bool span_has(struct span s, char c)
+{
+    if (s.n < sizeof(size_t)) {
+        for (size_t i = 0; i < s.n; i++)
+            if (s.p[i] == c)
+                return true;
+        return false;
     }
-    while (n > 0) {
-        n--;
-        dst[n] = src[n];
-    }
+    size_t last = s.n - sizeof(size_t);
+    for (size_t i = 0; i < last; i += sizeof(size_t))
+        if (word_has(word_at(s.p + i), c))
+            return true;
+    return word_has(word_at(s.p + last), c);
 }
 
 int span_copy(char *dst, size_t cap, struct span s)
@@ -93,7 +121,7 @@ int span_copy(char *dst, size_t cap, struct span s)
     dst[0] = '\0';
     if (s.n == 0)
         return 0;
-    if (s.n >= cap || memchr(s.p, '\0', s.n) != NULL)
+    if (s.n >= cap || span_has(s, '\0'))
         return -1;
     copy(dst, s.p, s.n);
     dst[s.n] = '\0';
@@ -120,15 +148,6 @@ size_t span_cut(char *dst, size_t cap, struct span s)
 
 size_t span_cut_text(char *dst, size_t cap, const char *text)
 {
-    if (text == NULL) {
-        dst[0] = '\0';
-        return 0;
-    }
-    for (size_t n = 0; n < cap; n++) { /* most of them fit */
-        dst[n] = text[n];
-        if (text[n] == '\0')
-            return n;
-    }
     return span_cut(dst, cap, span_of(text));
 }
 

@@ -17,6 +17,7 @@ struct span span_of(const char *text);
 char span_lower(char c);
 
 bool span_eq(struct span a, struct span b);
+bool span_has(struct span s, char c);
 bool span_is(struct span a, const char *text);
 /* ASCII case is ignored; other bytes must be equal. */
 bool span_is_nocase(struct span a, const char *text);

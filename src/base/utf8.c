@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include "base/word.h"
+
 /* What follows a first byte (RFC 3629, section 4): so many bytes, the second within low..high. */
 struct lead {
     unsigned char first, last, length, low, high;
@@ -66,16 +68,28 @@ size_t utf8_put(char dst[4], uint32_t cp)
     return 4;
 }
 
-bool utf8_valid(struct span s)
+/* The start of s that is ASCII without a NUL, in whole words. */
+static size_t plain_words(struct span s)
+{
+    size_t n = 0;
+
+    for (; s.n - n >= sizeof(size_t); n += sizeof(size_t)) {
+        size_t word = word_at(s.p + n);
+        if ((((word - WORD_EACH) | word) & WORD_HIGH) != 0)
+            break;
+    }
+    return n;
+}
+
+bool utf8_is_text(struct span s)
 {
     uint32_t cp;
 
-    while (s.n > 0) {
-        size_t n = (unsigned char)s.p[0] < 0x80 ? 1 : utf8_next(s, &cp);
-        if (n == 0)
+    for (size_t i = plain_words(s); i < s.n;) {
+        size_t n = utf8_next((struct span){s.p + i, s.n - i}, &cp);
+        if (n == 0 || cp == 0)
             return false;
-        s.p += n;
-        s.n -= n;
+        i += n;
     }
     return true;
 }

@@ -13,7 +13,8 @@ size_t utf8_next(struct span s, uint32_t *cp);
 /* Writes cp (a Unicode scalar value) to dst and returns its length, 1 to 4. */
 size_t utf8_put(char dst[4], uint32_t cp);
 
-bool utf8_valid(struct span s);
+/* All of it is UTF-8, and no byte of it NUL. */
+bool utf8_is_text(struct span s);
 
 /* A character that a terminal or a reader could be fooled with: C0, DEL and C1 controls, line and
  * paragraph separators, bidirectional controls, zero-width characters, the byte order mark. */

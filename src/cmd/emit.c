@@ -51,7 +51,7 @@ static const char *find_not_utf8(const struct emission *e)
     const char *const texts[] = {e->service, e->type, e->source, e->message, e->id};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        if (!utf8_valid(span_of(texts[i])))
+        if (!utf8_is_text(span_of(texts[i])))
             return texts[i];
     return NULL;
 }

@@ -104,7 +104,7 @@ int judge_command(const struct command *self, bool approve, int argc, char **arg
         return command_usage(self, "this is no action id", argv[0]);
     if (hash != NULL && !is_hash(span_of(hash)))
         return command_usage(self, "--if takes 8 to 64 hexadecimal digits", NULL);
-    if (note != NULL && (strlen(note) > NOTE_MAX || !utf8_valid(span_of(note))))
+    if (note != NULL && (strlen(note) > NOTE_MAX || !utf8_is_text(span_of(note))))
         return command_usage(self, "--note takes up to 500 bytes of UTF-8", NULL);
     if ((code = command_open(self, &config, &tree)) != 0)
         return code;

@@ -21,7 +21,7 @@ static int refuse(char *why, struct span name, const char *what)
 static int take(const struct option *table, int argc, char **argv, int *at, char *why)
 {
     struct span rest = span_of(argv[*at]);
-    bool has_value = memchr(rest.p, '=', rest.n) != NULL;
+    bool has_value = span_has(rest, '=');
     struct span name = span_split(&rest, '=');
     const struct option *o = table;
 

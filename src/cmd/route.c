@@ -143,7 +143,7 @@ static int read_conversation(const struct command *self, struct route *r)
     const char *why;
 
     if (r->prompt != NULL) {
-        why = utf8_valid(span_of(r->prompt)) && r->prompt[0] != '\0'
+        why = utf8_is_text(span_of(r->prompt)) && r->prompt[0] != '\0'
                   ? take_message(r, span_of("user"), span_of(r->prompt))
                   : "a text in UTF-8 that is not empty";
         return why == NULL ? 0 : command_usage(self, "--prompt", why);
@@ -284,7 +284,7 @@ static int check_options(const struct command *self, struct route *r)
         r->context = "route";
     if (strcmp(r->schema, "proposal") != 0 && strcmp(r->schema, "none") != 0)
         return command_usage(self, "--schema takes proposal or none", r->schema);
-    if (!utf8_valid(span_of(r->context)) || strlen(r->context) > NAME_MAX_BYTES)
+    if (!utf8_is_text(span_of(r->context)) || strlen(r->context) > NAME_MAX_BYTES)
         return command_usage(self, "--context takes up to 128 bytes of UTF-8", NULL);
     return 0;
 }

@@ -245,9 +245,8 @@ static int take_pair(struct load *load, struct span name, struct span value)
         warn_of_file(load, "not a variable of planner-agent: ", name);
         return 0;
     }
-    load->has_secret |=
-        value.n > 0 && (setting_table_at(key)->secret ||
-                        (key == SETTING_REDIS_URL && memchr(value.p, '@', value.n)));
+    load->has_secret |= value.n > 0 && (setting_table_at(key)->secret ||
+                                        (key == SETTING_REDIS_URL && span_has(value, '@')));
     return offer(load, key, value, CONFIG_FILE);
 }
 
@@ -428,7 +427,7 @@ static int take_topology(struct load *load)
     if (result != FILE_OK)
         return refuse_named(load, SETTING_TOPOLOGY_FILE,
                             refusal_text(result, config_text(load->config, SETTING_TOPOLOGY_FILE)));
-    if (!utf8_valid((struct span){text, n}) || memchr(text, '\0', n) != NULL)
+    if (!utf8_is_text((struct span){text, n}))
         return refuse_named(load, SETTING_TOPOLOGY_FILE, "it is not UTF-8 text");
     load->config->topology = keep(load->config, (struct span){text, n});
     return 0;

@@ -47,7 +47,7 @@ static bool is_redis(struct span s, char *why)
 
 static bool is_streams(const struct setting *setting, struct span s, char *why)
 {
-    if (setting->kind == SETTING_STREAM && memchr(s.p, ',', s.n) != NULL)
+    if (setting->kind == SETTING_STREAM && span_has(s, ','))
         return false;
     return is_shown_whole(s, setting->kind == SETTING_STREAMS) && redis_stream_check(s, why) == 0;
 }
@@ -89,7 +89,7 @@ int setting_read(const struct setting *setting, struct span text, struct setting
     switch (setting->kind) {
     case SETTING_PATH:
         return verdict(text.p[0] == '/' && (int64_t)text.n <= setting->max &&
-                       memchr(text.p, '\0', text.n) == NULL);
+                       !span_has(text, '\0'));
     case SETTING_NAME:
         return verdict((int64_t)text.n >= setting->min && (int64_t)text.n <= setting->max &&
                        is_shown_whole(text, false));

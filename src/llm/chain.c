@@ -86,7 +86,7 @@ static int parse_model(struct item *item, bool named, const struct chain_setting
 static int parse_provider(struct item *item, struct span text,
                           const struct chain_settings *settings, char *why)
 {
-    bool named = text.n > 0 && memchr(text.p, '/', text.n) != NULL;
+    bool named = span_has(text, '/');
     struct span name = span_split(&text, '/');
     size_t i = 0;
 

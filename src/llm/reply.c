@@ -181,7 +181,7 @@ enum llm_outcome reply_object(struct span text, struct span *object, const char 
     const char *refusal = NULL;
 
     *object = (struct span){NULL, 0};
-    if (!utf8_valid(text) || (text.n > 0 && memchr(text.p, '\0', text.n) != NULL)) {
+    if (!utf8_is_text(text)) {
         *why = NO_TEXT;
         return LLM_INVALID_JSON;
     }
@@ -203,7 +203,7 @@ enum llm_outcome reply_text(struct span text, const char **why)
     *why = NULL;
     if (spaces_at(text) == text.n)
         *why = "the text is empty";
-    else if (!utf8_valid(text) || memchr(text.p, '\0', text.n) != NULL)
+    else if (!utf8_is_text(text))
         *why = NO_TEXT;
     if (*why != NULL)
         return LLM_INVALID_JSON;

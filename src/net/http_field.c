@@ -3,8 +3,6 @@
 #include "base/number.h"
 #include "net/http_date.h"
 
-#include <string.h>
-
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #define RETRY_AFTER_MAX_MS (24 * 3600 * INT64_C(1000))
@@ -27,7 +25,7 @@ static const char *content_length(struct http_parse *p, struct span value)
     bool more;
 
     do {
-        more = memchr(value.p, ',', value.n) != NULL;
+        more = span_has(value, ',');
         if (read_count(span_trim(span_split(&value, ',')), &length) != 0)
             return "the answer's Content-Length is not a number";
         if (p->has_length && p->left != (uint64_t)length)

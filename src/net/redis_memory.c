@@ -53,15 +53,21 @@ static struct redis_memory *arena_of(void *p)
     return &arenas[block_of(p)->arena];
 }
 
+/* The first class that has room for n bytes. */
+static unsigned order_of(size_t n)
+{
+    const size_t most = CLASS_BYTES(0) - 1;
+
+    return (unsigned)(64 - CLASS_FIRST - __builtin_clzll((n - (n != 0)) | most));
+}
+
 static void *allocate(struct redis_memory *m, size_t n)
 {
-    unsigned order = 0;
     struct block *block;
 
     if (m == NULL || n > REDIS_MEMORY_MAX)
         return NULL;
-    while (CLASS_BYTES(order) < n)
-        order++;
+    unsigned order = order_of(n);
     block = m->freed[order];
     if (block != NULL) {
         struct link link;

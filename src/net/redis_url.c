@@ -10,11 +10,6 @@ static int refuse(char *why, const char *reason)
     return -1;
 }
 
-static bool has(struct span s, char c)
-{
-    return s.n > 0 && memchr(s.p, c, s.n) != NULL;
-}
-
 /* Takes what is before the last c, and c, off the start of *s, where there is one. */
 static bool take_to_last(struct span *s, char c, struct span *before)
 {
@@ -88,7 +83,7 @@ static int parse_secret(char *dst, size_t cap, struct span s, const char *too_lo
  * ever taken for a host, and shown. */
 static int parse_login(struct redis_target *out, struct span text, char *why)
 {
-    if (!has(text, ':'))
+    if (!span_has(text, ':'))
         return refuse(why, "before the @ there must be user:password, or :password alone");
     struct span user = span_split(&text, ':');
     if (user.n > 0 && text.n == 0)
@@ -130,7 +125,7 @@ static int parse_host(struct url *url, bool tls, struct span text, char *why)
     if (url_parse(url, buf_view(&b), why) != 0)
         return -1;
     (void)take_to_last(&rest, ']', &before);
-    if (!has(rest, ':'))
+    if (!span_has(rest, ':'))
         url->port = REDIS_PORT;
     return 0;
 }
@@ -140,7 +135,7 @@ static int parse_server(struct redis_target *out, bool tls, struct span text, ch
 {
     struct span host;
 
-    if (has(text, '?') || has(text, '#'))
+    if (span_has(text, '?') || span_has(text, '#'))
         return refuse(why, "there must be no ? and no #: the database stands behind a slash");
     host = span_split(&text, '/');
     if (parse_host(&out->url, tls, host, why) != 0)
@@ -151,7 +146,7 @@ static int parse_server(struct redis_target *out, bool tls, struct span text, ch
 /* /path[?db=N] */
 static int parse_socket(struct redis_target *out, struct span text, char *why)
 {
-    bool asks = has(text, '?');
+    bool asks = span_has(text, '?');
     struct span path = span_split(&text, '?');
 
     out->url.kind = URL_UNIX;

@@ -307,6 +307,11 @@ static int take_text(struct resp *r, struct stream *s)
 /* The end of a bulk string: CR, LF. */
 static int take_bulk_end(struct resp *r, struct stream *s)
 {
+    if (r->bulk_left == 2 && !r->passing_over && at_hand(s) >= 2 && s->in[s->at] == '\r' &&
+        s->in[s->at + 1] == '\n') { /* nearly always */
+        s->at += 2;
+        r->bulk_left = 0;
+    }
     for (; r->bulk_left > 0; r->bulk_left--) {
         if ((r->passing_over ? s->n - s->at : at_hand(s)) == 0)
             return 0;

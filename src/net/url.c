@@ -19,11 +19,6 @@ static int refuse(char *why, const char *reason)
     return -1;
 }
 
-static bool has(struct span s, char c)
-{
-    return s.n > 0 && memchr(s.p, c, s.n) != NULL;
-}
-
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -57,7 +52,7 @@ static int parse_ipv6(struct url *out, struct span text, char *why)
     char whole[INET6_ADDRSTRLEN];
     struct in6_addr address;
 
-    if (has(text, '%'))
+    if (span_has(text, '%'))
         return refuse(why, "an IPv6 address with a zone (%) is not supported");
     if (span_copy(whole, sizeof(whole), text) != 0 || inet_pton(AF_INET6, whole, &address) != 1)
         return refuse(why, "what is between [ and ] is no IPv6 address");
@@ -104,7 +99,7 @@ static int parse_name(struct url *out, struct span text, char *why)
         return refuse(why, "the host is longer than 253 bytes");
     /* What is behind the last dot counts too, where nothing is. */
     for (bool more = true; more;) {
-        more = has(rest, '.');
+        more = span_has(rest, '.');
         last = span_split(&rest, '.');
         if (check_label(last, why) != 0)
             return -1;
@@ -151,7 +146,7 @@ static int parse_authority(struct url *out, struct span text, char *why)
         text = (struct span){text.p + host.n, text.n - host.n};
         if (host.n == 0)
             return refuse(why, "the host is missing");
-        if (text.n > 0 && has((struct span){text.p + 1, text.n - 1}, ':'))
+        if (text.n > 0 && span_has((struct span){text.p + 1, text.n - 1}, ':'))
             return refuse(why, "an IPv6 address must stand between [ and ]");
         failed = parse_name(out, host, why);
     }
@@ -196,9 +191,9 @@ static int parse_rest(struct url *out, struct span text, char *why)
 {
     size_t n = 0;
 
-    if (has(text, '@'))
+    if (span_has(text, '@'))
         return refuse(why, "it holds an @: put the key into its variable, not into the URL");
-    if (has(text, '?') || has(text, '#'))
+    if (span_has(text, '?') || span_has(text, '#'))
         return refuse(why, "a base URL has no ? and no #");
     while (n < text.n && text.p[n] != '/')
         n++;

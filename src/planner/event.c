@@ -159,7 +159,7 @@ static enum event_error read_document(struct object *root, struct span bytes)
     if (error == JSON_INCOMPLETE)
         return EVENT_NOT_JSON;
     /* The reader stopped at the first thing that is wrong; bytes that are no text come first. */
-    if (!utf8_valid(bytes) || memchr(bytes.p, '\0', bytes.n) != NULL)
+    if (!utf8_is_text(bytes))
         return EVENT_NOT_UTF8;
     if (error == JSON_DEPTH)
         return EVENT_TOO_DEEP;
@@ -204,7 +204,7 @@ struct place {
 
 static bool has_slash(struct span value)
 {
-    return json_text_type(value) == JSON_STRING && memchr(value.p, '/', value.n) != NULL;
+    return json_text_type(value) == JSON_STRING && span_has(value, '/');
 }
 
 /* The type of an envelope that has its event's key beside it; empty where it is none. */
@@ -410,11 +410,6 @@ static struct span text_start(struct span s, size_t max)
     }
 }
 
-static bool is_whole_text(struct span s)
-{
-    return utf8_valid(s) && (s.n == 0 || memchr(s.p, '\0', s.n) == NULL);
-}
-
 /* What is too long, or no text that JSON could carry, keeps its start, and a hash of all of it
  * stands for the rest. */
 static void put_correlation(struct event *out, struct span id, struct span whole)
@@ -422,15 +417,15 @@ static void put_correlation(struct event *out, struct span id, struct span whole
     char hex[CORRELATION_HASH + 1];
     struct buf b;
 
-    buf_init(&b, out->correlation_id, sizeof(out->correlation_id));
-    if (id.n < CORRELATION_MAX && is_whole_text(id)) {
-        buf_span(&b, id);
-    } else {
-        sha256_hex(hex, CORRELATION_HASH, &whole, 1);
-        buf_span(&b, text_start(id, CORRELATION_KEPT));
-        buf_char(&b, '-');
-        buf_str(&b, hex);
+    if (id.n < CORRELATION_MAX && utf8_is_text(id)) {
+        (void)span_copy(out->correlation_id, sizeof(out->correlation_id), id);
+        return;
     }
+    sha256_hex(hex, CORRELATION_HASH, &whole, 1);
+    buf_init(&b, out->correlation_id, sizeof(out->correlation_id));
+    buf_span(&b, text_start(id, CORRELATION_KEPT));
+    buf_char(&b, '-');
+    buf_str(&b, hex);
     if (buf_text(&b) == NULL)
         out->correlation_id[0] = '\0';
 }

@@ -54,7 +54,7 @@ static const char *parse(struct span text, struct span names[STREAMS_MAX], unsig
     bool more = true;
 
     for (*count = 0; more && wrong == NULL; (*count)++) {
-        more = memchr(text.p, ',', text.n) != NULL;
+        more = span_has(text, ',');
         struct span name = span_trim(span_split(&text, ','));
         if (*count == STREAMS_MAX)
             return "more than 8 streams";

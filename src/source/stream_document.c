@@ -77,11 +77,6 @@ static bool is_flat(const struct redisReply *fields)
     return has_any(fields, types) && has_any(fields, nodes);
 }
 
-static bool is_text(struct span s)
-{
-    return utf8_valid(s) && memchr(s.p, '\0', s.n) == NULL;
-}
-
 static bool is_json(struct span name, struct span value)
 {
     char first = first_of(value);
@@ -99,7 +94,7 @@ static const char *write_flat(const struct redisReply *fields, struct buf *out)
     json_write_object(&w, NULL);
     for (size_t i = 0; i < fields->elements; i += 2) {
         struct span name = text_of(fields, i), value = text_of(fields, i + 1);
-        if (!is_text(name) || !is_text(value))
+        if (!utf8_is_text(name) || !utf8_is_text(value))
             return "not_utf8";
         json_write_span(&w, NULL, name);
         buf_char(out, ':');

@@ -69,8 +69,7 @@ int state_begin(struct state_out *out, const struct tree *tree, const char *name
 
 void state_line(struct state_out *out, struct span object)
 {
-    bool sound =
-        object.n > 0 && object.n <= STATE_LINE_MAX && memchr(object.p, '\n', object.n) == NULL;
+    bool sound = object.n > 0 && object.n <= STATE_LINE_MAX && !span_has(object, '\n');
 
     if (!sound && out->file.error == 0)
         out->file.error = EINVAL;

@@ -90,7 +90,7 @@ static void check_call(void)
     REQUIRE(call.purpose != LLM_PROBE ||
             memmem(call.text, call.text_len, server.key, strlen(server.key)) == NULL);
     REQUIRE(call.text_len < sizeof(call.text));
-    REQUIRE(utf8_valid((struct span){call.text, call.text_len}));
+    REQUIRE(utf8_is_text((struct span){call.text, call.text_len}));
     if (call.purpose == LLM_PROBE)
         check_shown((struct span){call.text, call.text_len});
     REQUIRE(call.input_tokens >= -1 && call.output_tokens >= -1);

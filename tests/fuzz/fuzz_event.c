@@ -22,7 +22,7 @@ static bool is_text(const char *text, size_t cap, size_t least)
 {
     size_t n = strnlen(text, cap);
 
-    return n < cap && n >= least && utf8_valid((struct span){text, n});
+    return n < cap && n >= least && utf8_is_text((struct span){text, n});
 }
 
 static void check_names(const struct event *e)

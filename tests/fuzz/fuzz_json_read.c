@@ -79,10 +79,10 @@ static void check_string(const struct json *doc, json_ref ref)
     int n = json_string(doc, ref, text, sizeof(text));
     int m = json_string_cut(doc, ref, cut, sizeof(cut));
 
-    REQUIRE(m >= 0 && utf8_valid((struct span){cut, (size_t)m}) && strlen(cut) == (size_t)m);
+    REQUIRE(m >= 0 && utf8_is_text((struct span){cut, (size_t)m}) && strlen(cut) == (size_t)m);
     REQUIRE(n < 0 ? text[0] == '\0' : n == m && strcmp(text, cut) == 0);
     m = json_string_cut(doc, ref, tiny, sizeof(tiny));
-    REQUIRE(m >= 0 && m < (int)sizeof(tiny) && utf8_valid((struct span){tiny, (size_t)m}));
+    REQUIRE(m >= 0 && m < (int)sizeof(tiny) && utf8_is_text((struct span){tiny, (size_t)m}));
     json_ref value = json_value(doc, ref);
     if (n >= 0 && value != JSON_NONE)
         REQUIRE(json_member(doc, doc->tokens[ref].parent, text) <= value);

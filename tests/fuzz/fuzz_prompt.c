@@ -15,7 +15,7 @@ static void expect_document(struct span text)
 {
     struct json doc;
 
-    if (memchr(text.p, '\n', text.n) != NULL || !utf8_valid(text))
+    if (memchr(text.p, '\n', text.n) != NULL || !utf8_is_text(text))
         abort();
     if (json_read(&doc, text.p, text.n, tokens, sizeof(tokens) / sizeof(tokens[0]), 64) != JSON_OK)
         abort();

@@ -23,7 +23,7 @@ static void check_proposal(const struct proposal *p)
 
     REQUIRE(p->action <= PROPOSAL_NOTIFY);
     size_t n = strnlen(p->reason, sizeof(p->reason));
-    REQUIRE(n >= 1 && n <= PROPOSAL_REASON_MAX && utf8_valid((struct span){p->reason, n}));
+    REQUIRE(n >= 1 && n <= PROPOSAL_REASON_MAX && utf8_is_text((struct span){p->reason, n}));
     REQUIRE(p->confidence >= 0 && p->confidence <= 1);
     REQUIRE(number_real(span_of(p->confidence_text), 0, 1, &confidence) == 0);
     REQUIRE(fabs(confidence - p->confidence) < 1e-6);
@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(why, '#', sizeof(why));
     if (proposal_parse(&p, text, why) != 0) {
         size_t n = strnlen(why, sizeof(why));
-        REQUIRE(n > 0 && n < sizeof(why) && utf8_valid((struct span){why, n}));
+        REQUIRE(n > 0 && n < sizeof(why) && utf8_is_text((struct span){why, n}));
         return 0;
     }
     REQUIRE(size <= PROPOSAL_BYTES_MAX);

@@ -20,7 +20,7 @@ static void check_again(const struct redis_target *t)
 
     buf_init(&b, storage, sizeof(storage));
     redis_url_text(t, &b);
-    REQUIRE(buf_done(&b) == 0 && !has(buf_view(&b), '@'));
+    REQUIRE(buf_done(&b) == 0 && !span_has(buf_view(&b), '@'));
     for (size_t i = 0; i < b.n; i++)
         REQUIRE((unsigned char)b.p[i] > ' ' && b.p[i] != 0x7f);
     REQUIRE(redis_url_parse(&again, buf_view(&b), why) == 0);

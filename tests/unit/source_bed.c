@@ -10,7 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define TICK_WAIT_MS 20000
 
 struct bed bed;
 
@@ -138,6 +142,33 @@ void bed_scan(void)
 
     while (files_counts()->scans == scans)
         bed_pass(SCAN_PERIOD_MS);
+}
+
+static struct timespec stamp(int fd)
+{
+    struct stat st;
+
+    need(fchmod(fd, 0600) == 0 && fstat(fd, &st) == 0, "tick");
+    return st.st_ctim;
+}
+
+/* By a file beside the tree, which nobody watches. */
+void bed_tick(void)
+{
+    char path[sizeof(bed.tree.path) + sizeof("-tick")];
+    int64_t until_ms = clock_now().wall_ms + TICK_WAIT_MS;
+
+    (void)snprintf(path, sizeof(path), "%s-tick", bed.tree.path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    need(fd >= 0, path);
+    struct timespec first = stamp(fd);
+    struct timespec now = first;
+    while (now.tv_sec == first.tv_sec && now.tv_nsec == first.tv_nsec) {
+        need(clock_now().wall_ms < until_ms, "the file system's clock stands still");
+        (void)usleep(1000);
+        now = stamp(fd);
+    }
+    need(close(fd) == 0 && unlink(path) == 0, path);
 }
 
 /* ---- The tree ---- */

@@ -49,6 +49,9 @@ void bed_run(void);
 void bed_pass(int64_t ms);
 /* Lets time pass until there was one more scan. */
 void bed_scan(void);
+/* Waits until the file system's clock, which may be a coarse one, has moved: what is changed from
+ * now on has a later ctime than what was changed before. */
+void bed_tick(void);
 
 /* "events/<today + days>/<node>/<name>", in static memory until the next call but seven. Today is
  * the day of bed_open(): midnight may come while a test runs, and it still means one directory. */

@@ -91,6 +91,19 @@ static void test_members(void **state)
     guard_close(&g);
 }
 
+/* What was where in the documents before makes no difference. */
+static void test_in_any_order(void **state)
+{
+    (void)state;
+    for (size_t before = 0; before < COUNT(cases); before++) {
+        for (size_t i = 0; i < COUNT(cases); i++) {
+            look(before, span_of(cases[before].text));
+            look(i, span_of(cases[i].text));
+            look(i, span_of(cases[i].text));
+        }
+    }
+}
+
 /* What json_check() says of each start of a document, it says too. */
 static void test_it_checks_first(void **state)
 {
@@ -160,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_in_any_order),
         cmocka_unit_test(test_it_checks_first),
         cmocka_unit_test(test_twice_among_many),
     };

@@ -23,7 +23,8 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-#define PATIENCE_S 20 /* for what must come */
+#define PATIENCE_S 60 /* for what must come */
+#define LIVES_S 60    /* a child that has nothing to do with its own end */
 
 static struct loop loop;
 static bool old_kernel;
@@ -107,7 +108,7 @@ static void check_sight(void)
     struct sight s;
     char byte;
     int end;
-    pid_t pid = child_start(see, NULL, 6, &end);
+    pid_t pid = child_start(see, NULL, LIVES_S, &end);
 
     assert_true(pid > 0);
     assert_int_equal(fcntl(end, F_GETFD), FD_CLOEXEC);
@@ -120,7 +121,7 @@ static void check_sight(void)
         assert_int_equal(sigismember(&s.blocked, i), 0);
     assert_false(s.ignores);
     assert_int_equal(s.open, 0);
-    assert_in_range(s.alarm_s, 5, 6);
+    assert_in_range(s.alarm_s, LIVES_S / 2, LIVES_S);
     assert_int_equal(s.death_signal, SIGKILL);
 }
 
@@ -173,7 +174,7 @@ static void test_lock_is_not_kept(void **state)
     (void)state;
     assert_true(fd >= 0);
     assert_int_equal(flock(fd, LOCK_EX), 0);
-    pid_t pid = child_start(hang, NULL, 6, &end);
+    pid_t pid = child_start(hang, NULL, LIVES_S, &end);
     assert_int_equal(read_end(end, &byte, 1), 1);
     assert_int_equal(close(fd), 0);
     fd = open(path, O_RDWR | O_CLOEXEC);
@@ -189,7 +190,7 @@ static void test_dies_by_itself(void **state)
     int end;
 
     (void)state;
-    pid_t pid = child_start(hang, NULL, 1, &end);
+    pid_t pid = child_start(hang, NULL, 5, &end);
     assert_int_equal(read_end(end, &byte, 1), 1);
     assert_int_equal(read_end(end, &byte, 1), 0);
     assert_int_equal(close(end), 0);
@@ -208,7 +209,7 @@ static void test_dies_with_us(void **state)
     pid_t us = fork();
     if (us == 0) {
         int end;
-        left = child_start(hang, NULL, 60, &end);
+        left = child_start(hang, NULL, LIVES_S, &end);
         struct pollfd p = {.fd = end, .events = POLLIN};
         if (left < 0 || ppoll(&p, 1, NULL, NULL) != 1)
             _exit(1);
@@ -239,7 +240,7 @@ static void test_is_killed(void **state)
     int end;
 
     (void)state;
-    pid_t pid = child_start(play_deaf, NULL, 6, &end);
+    pid_t pid = child_start(play_deaf, NULL, LIVES_S, &end);
     assert_int_equal(read_end(end, &byte, 1), 1);
     child_end(&loop, pid);
     assert_int_equal(read_end(end, &byte, 1), 0);
@@ -257,12 +258,12 @@ static void test_is_ours_until_the_end(void **state)
 
     (void)state;
     assert_int_equal(sigaction(SIGCHLD, &ignore, NULL), 0);
-    pid_t kept = child_start(end_at_once, NULL, 6, &ends[0]);
-    pid_t other = child_start(hang, NULL, 6, &ends[1]);
+    pid_t kept = child_start(end_at_once, NULL, LIVES_S, &ends[0]);
+    pid_t other = child_start(hang, NULL, LIVES_S, &ends[1]);
     assert_int_equal(read_end(ends[0], &byte, 1), 0);
     assert_int_equal(nanosleep(&moment, NULL), 0);
     child_end(&loop, other);
-    pid_t third = child_start(end_at_once, NULL, 6, &ends[2]);
+    pid_t third = child_start(end_at_once, NULL, LIVES_S, &ends[2]);
     assert_int_equal(kill(kept, 0), 0);
     child_end(&loop, third);
     child_end(&loop, kept);

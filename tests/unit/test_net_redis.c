@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "net/redis_memory.h"
 
+#include "loopback.h"
 #include "patient.h"
 
 #include <hiredis/async.h>
@@ -233,23 +234,32 @@ static unsigned logged(const char *event)
 /* ---- The server ---- */
 
 static int server = -1;
+static int held = -1; /* has the port too, and does not listen: nobody else gets it meanwhile */
 static uint16_t port;
 static char wire[1 << 20]; /* what we sent, and was not looked at */
 static size_t wire_n;
 
-static void listen_at(uint16_t at)
+/* Sets the port where it is 0. */
+static int bound(uint16_t at)
 {
     const int on = 1;
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(at)};
     socklen_t n = sizeof(a);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
-    assert_int_equal(bind(server, (struct sockaddr *)&a, sizeof(a)), 0);
-    assert_int_equal(listen(server, 16), 0);
-    assert_int_equal(getsockname(server, (struct sockaddr *)&a, &n), 0);
+    assert_true(fd >= 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
     port = ntohs(a.sin_port);
+    return fd;
+}
+
+static void start_listening(void)
+{
+    server = bound(port);
+    assert_int_equal(listen(server, 16), 0);
 }
 
 static void stop_listening(void)
@@ -265,11 +275,19 @@ static void drop_peer(void)
     peer = -1;
 }
 
+/* What can be done now, once. */
+static void turn(void)
+{
+    loopback_settle();
+    assert_int_equal(loop_turn(&loop, 0), 0);
+}
+
 /* What can be done without time going on. */
 static void settle(void)
 {
     for (int i = 0; i < 12; i++)
-        assert_int_equal(loop_turn(&loop, 0), 0);
+        turn();
+    loopback_settle();
 }
 
 static void advance(int64_t ms)
@@ -279,13 +297,37 @@ static void advance(int64_t ms)
     settle();
 }
 
-static void take_peer(void)
+/* Without a turn. */
+static void accept_peer(void)
 {
-    drop_peer();
-    settle();
-    const int on = 1;
+    const struct timespec patience = {20, 0};
+    struct pollfd p = {.fd = server, .events = POLLIN};
+
+    assert_int_equal(ppoll(&p, 1, &patience, NULL), 1);
     peer = accept4(server, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     assert_true(peer >= 0);
+}
+
+/* One that is over already, where it came so far. */
+static void drop_the_dead(void)
+{
+    const struct timespec none = {0, 0};
+    struct pollfd p = {.fd = server, .events = POLLIN};
+
+    settle();
+    while (ppoll(&p, 1, &none, NULL) == 1) {
+        accept_peer();
+        drop_peer();
+    }
+}
+
+static void take_peer(void)
+{
+    const int on = 1;
+
+    drop_peer();
+    settle();
+    accept_peer();
     assert_int_equal(setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
     wire_n = 0;
     settle();
@@ -348,7 +390,8 @@ static int setup(void **state)
     assert_true(log_fd >= 0);
     log_init(LOG_DEBUG, LOG_JSON);
     log_to(log_fd);
-    listen_at(0);
+    held = bound(0);
+    start_listening();
     r.name = "test";
     r.target = &target;
     r.ops = &ops;
@@ -380,6 +423,7 @@ static int teardown(void **state)
     drop_peer();
     if (server >= 0)
         stop_listening();
+    assert_int_equal(close(held), 0);
     assert_int_equal(close(log_fd), 0);
     return 0;
 }
@@ -688,7 +732,7 @@ static void test_log_in_deadline(void **state)
 static void fail_once(void)
 {
     for (int i = 0; i < 50 && r.state != REDIS_WAITING; i++)
-        assert_int_equal(loop_turn(&loop, 0), 0);
+        turn();
     assert_int_equal(r.state, REDIS_WAITING);
 }
 
@@ -777,7 +821,7 @@ static void test_log_lines(void **state)
         assert_non_null(strstr(r.why, "Connection refused"));
         assert_int_equal(logged("\"level\":\"warning\",\"event\":\"redis_unreachable\""), i == 0);
     }
-    listen_at(port);
+    start_listening();
     for (int i = 0; i < 3; i++) {
         advance(wait_left());
         take_peer();
@@ -956,7 +1000,7 @@ static void test_command_inside(void **state)
     inside = command_again;
     sends = 0;
     assert_int_equal(send(peer, "+A\r\n+B\r\n", 8, 0), 8);
-    assert_int_equal(loop_turn(&loop, 0), 0);
+    turn();
     assert_int_equal(sends, 1);
     inside = NULL;
     said("1:A 2:B ");
@@ -1104,9 +1148,11 @@ static void test_idle(void **state)
     for (; virtual.boot_ms < until; turns++) {
         char bytes[64];
         assert_int_equal(loop_turn(&loop, -1), 0);
+        loopback_settle();
         if (recv(peer, bytes, sizeof(bytes), 0) == (ssize_t)strlen(PING)) {
             pings++;
             assert_int_equal(send(peer, "+PONG\r\n", 7, 0), 7);
+            loopback_settle();
         }
     }
     assert_int_equal(pings, 10);
@@ -1326,8 +1372,7 @@ static void test_close(void **state)
     redis_close(&r);
     open_url("redis://127.0.0.1:%u");
     redis_close(&r);
-    settle();
-    peer = accept4(server, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    drop_the_dead();
     open_url("redis://127.0.0.1:%u");
     take_peer();
     assert_int_equal(r.state, REDIS_GREETING);
@@ -1475,7 +1520,7 @@ static void test_tls(void **state)
                          n - at < 4000 ? n - at : 4000);
         /* A bit a turn: others have theirs, too. */
         for (unsigned i = 1; i < 80; i++) {
-            assert_int_equal(loop_turn(&loop, 0), 0);
+            turn();
             assert_true(counted <= i * (REDIS_READS_MAX * 10 / (sizeof(one) - 1) + 1));
         }
         left -= counted;
@@ -1498,8 +1543,7 @@ static void test_tls_speaks_first(void **state)
 {
     (void)state;
     open_url("rediss://127.0.0.1:%u");
-    peer = accept4(server, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    assert_true(peer >= 0);
+    accept_peer();
     assert_int_equal(send(peer, "-ERR max number of clients\r\n", 28, 0), 28);
     settle();
     assert_lost("the server is not ready: ERR max number of clients");
@@ -1533,8 +1577,8 @@ static void test_largest_reply(void **state)
             assert_int_equal(command(1, "x", 0), 0);
             settle();
             say_n(bytes, n);
-            for (int turn = 0; turn < 100; turn++)
-                assert_int_equal(loop_turn(&loop, 0), 0);
+            for (int k = 0; k < 100; k++)
+                turn();
             said("1:*2 ");
         }
     }

@@ -363,6 +363,7 @@ static void test_bad(void **state)
         {"$1\r\nab\r\n", "$1\r\na", END},
         {"$1\r\na\n", "$1\r\na", END},
         {"$1\r\na\rb", "$1\r\na\r", END},
+        {"$1\r\na\r\r\n", "$1\r\na\r", END},
         {"$0\r\na", "$0\r\n", END},
         {"$65537\r\n", "$-1\r\n", ""},
         {"+a\nb\r\n", "+a", BREAK},

@@ -2,6 +2,7 @@
 
 #include "guard.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include <stdarg.h>
@@ -64,6 +65,49 @@ static void test_one_byte_differs(void **state)
         other[n] ^= 0x40;
         assert_true(span_eq((struct span){text, n}, (struct span){other, n}));
     }
+}
+
+/* Any byte in texts of each length, among bytes that are nearly it. */
+static void test_has(void **state)
+{
+    struct guard g;
+
+    (void)state;
+    guard_open(&g, 40);
+    for (unsigned c = 0; c <= UCHAR_MAX; c++) {
+        const char near[] = {(char)(c + 1), (char)(c - 1), (char)(c ^ 0x80)};
+        for (size_t n = 0; n <= 40; n++) {
+            char text[40];
+            for (size_t i = 0; i < n; i++)
+                text[i] = near[(c + n + i) % sizeof(near)];
+            assert_false(span_has((struct span){guard_put(&g, text, n), n}, (char)c));
+            size_t at = n > 0 ? (c * 7 + n) % n : 0;
+            text[at] = (char)c;
+            assert_int_equal(span_has((struct span){guard_put(&g, text, n), n}, (char)c), n > 0);
+        }
+    }
+    assert_false(span_has((struct span){NULL, 0}, '\0'));
+    guard_close(&g);
+}
+
+static void test_copy_of_each_length(void **state)
+{
+    static const char text[] = "0123456789abcdefghijklmnopqrstuvwxyzABCD";
+    struct guard from, to;
+
+    (void)state;
+    guard_open(&from, sizeof(text));
+    guard_open(&to, sizeof(text));
+    for (size_t n = 0; n < sizeof(text); n++) {
+        struct span s = {guard_put(&from, text, n), n};
+        char *dst = guard_put(&to, text, n + 1);
+        memset(dst, '?', n + 1);
+        assert_int_equal(span_copy(dst, n + 1, s), 0);
+        assert_memory_equal(dst, text, n);
+        assert_int_equal(dst[n], '\0');
+    }
+    guard_close(&to);
+    guard_close(&from);
 }
 
 static void test_copy(void **state)
@@ -187,6 +231,8 @@ int main(void)
         cmocka_unit_test(test_take_nocase),
         cmocka_unit_test(test_equality),
         cmocka_unit_test(test_one_byte_differs),
+        cmocka_unit_test(test_has),
+        cmocka_unit_test(test_copy_of_each_length),
         cmocka_unit_test(test_copy),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_split_and_trim),

@@ -1,5 +1,7 @@
 /* toolchain/libc.c, under other names, beside the machine's own C library. */
 
+#include "guard.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,6 +18,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+size_t ours_strlen(const char *text);
 void *ours_memmem(const void *text, size_t n, const void *wanted, size_t wanted_n);
 char *ours_strstr(const char *text, const char *wanted);
 void ours_qsort(void *base, size_t count, size_t size, int (*compare)(const void *, const void *));
@@ -28,6 +31,7 @@ char *ours_strerror(int number);
 unsigned ours_if_nametoindex(const char *name);
 size_t ours_mbstowcs(wchar_t *out, const char *text, size_t n);
 
+#define strlen ours_strlen
 #define memmem ours_memmem
 #define strstr ours_strstr
 #define qsort ours_qsort
@@ -40,6 +44,7 @@ size_t ours_mbstowcs(wchar_t *out, const char *text, size_t n);
 #define mbstowcs ours_mbstowcs
 #define if_nametoindex ours_if_nametoindex
 #include "../../toolchain/libc.c"
+#undef strlen
 #undef memmem
 #undef strstr
 #undef qsort
@@ -60,6 +65,38 @@ static unsigned random_below(unsigned n)
 
     state = state * 1664525 + 1013904223;
     return (state >> 16) % n;
+}
+
+/* Of each length, at each place of a word; what stands before and behind it does not count. */
+static void test_length(void **state)
+{
+    static const char others[] = {'\0', 'a', (char)0x01, (char)0x80, (char)0xff};
+    static char bytes[64];
+
+    (void)state;
+    for (size_t at = 0; at < 17; at++) {
+        for (size_t n = 0; n < 40; n++) {
+            for (size_t o = 0; o < COUNT(others); o++) {
+                memset(bytes, others[o], sizeof(bytes));
+                for (size_t i = at; i < at + n; i++)
+                    bytes[i] = others[1 + i % (COUNT(others) - 1)];
+                bytes[at + n] = '\0';
+                assert_int_equal(ours_strlen(bytes + at), n);
+            }
+        }
+    }
+}
+
+static void test_length_at_the_end_of_a_page(void **state)
+{
+    static const char text[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    struct guard g;
+
+    (void)state;
+    guard_open(&g, sizeof(text));
+    for (size_t n = 0; n < sizeof(text); n++)
+        assert_int_equal(ours_strlen(guard_put(&g, text + sizeof(text) - 1 - n, n + 1)), n);
+    guard_close(&g);
 }
 
 /* Few letters, so that beginnings of what is wanted are everywhere. */
@@ -233,6 +270,7 @@ static void test_system(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_length),  cmocka_unit_test(test_length_at_the_end_of_a_page),
         cmocka_unit_test(test_search),  cmocka_unit_test(test_sort),
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_one_thread),
         cmocka_unit_test(test_errors),  cmocka_unit_test(test_names),

@@ -89,11 +89,11 @@ static void test_put(void **state)
     }
 }
 
-static void test_valid(void **state)
+static void test_text(void **state)
 {
     static const struct {
         const char *text;
-        bool valid;
+        bool is_text;
     } cases[] = {
         {"", true},
         {"plain", true},
@@ -110,8 +110,34 @@ static void test_valid(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++)
-        assert_int_equal(utf8_valid(span_of(cases[i].text)), cases[i].valid);
-    assert_true(utf8_valid((struct span){"a\0b", 3}));
+        assert_int_equal(utf8_is_text(span_of(cases[i].text)), cases[i].is_text);
+}
+
+/* One byte anywhere in ASCII of each length. */
+static void test_text_with_a_byte(void **state)
+{
+    static const struct {
+        unsigned char byte;
+        bool is_text;
+    } cases[] = {{0x00, false}, {0x01, true},  {'a', true},  {0x7f, true},
+                 {0x80, false}, {0xc3, false}, {0xff, false}};
+    struct guard g;
+
+    (void)state;
+    guard_open(&g, 40);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        for (size_t n = 1; n <= 40; n++) {
+            for (size_t at = 0; at < n; at++) {
+                char text[40];
+                memset(text, 'a', sizeof(text));
+                text[at] = (char)cases[i].byte;
+                struct span s = {guard_put(&g, text, n), n};
+                if (utf8_is_text(s) != cases[i].is_text)
+                    fail_msg("%02x at %zu of %zu", cases[i].byte, at, n);
+            }
+        }
+    }
+    guard_close(&g);
 }
 
 static void test_hidden(void **state)
@@ -183,7 +209,8 @@ static void test_escape(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_next),   cmocka_unit_test(test_put),    cmocka_unit_test(test_valid),
+        cmocka_unit_test(test_next),   cmocka_unit_test(test_put),
+        cmocka_unit_test(test_text),   cmocka_unit_test(test_text_with_a_byte),
         cmocka_unit_test(test_hidden), cmocka_unit_test(test_escape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
