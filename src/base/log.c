@@ -116,7 +116,7 @@ static void put_text_span(struct buf *b, struct span s)
     buf_char(b, '"');
 }
 
-/* What a field's key begins with; any other: a span. */
+/* What a field's key begins with; any other letter: a span. */
 enum { KIND_TEXT = 't', KIND_NUMBER = 'n', KIND_BOOL = 'b' };
 
 static void put_text_field(struct buf *b, const struct log_field *f)

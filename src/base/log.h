@@ -45,8 +45,8 @@ void log_fields(enum log_level level, const char *event, const struct log_field 
                 size_t count);
 const char *log_errno(int error);
 
-/* At least one field; without any: log_fields(level, event, NULL, 0). The fields are evaluated only
- * where the line is shown. */
+/* At least one field; without any: log_fields(level, event, NULL, 0). The fields of a LOG_DEBUG
+ * line are evaluated only where it is shown; level may be evaluated more than once. */
 #define LOG(level, event, ...)                                                                     \
     do {                                                                                           \
         if ((level) != LOG_DEBUG || log_shows(level))                                              \

@@ -49,8 +49,7 @@ static size_t digits(struct span s, size_t at)
     return at;
 }
 
-/* Where the parts of a JSON number end; at 0, the start of an integer's digits, is a minus or not.
- */
+/* Where the parts of a JSON number end. The integer's digits start at 0, or at 1 behind a minus. */
 struct parts {
     size_t integer;
     size_t fraction; /* where there is none: integer */

@@ -2,6 +2,9 @@
 
 #include "base/word.h"
 
+#include <stdint.h>
+#include <string.h>
+
 struct span span_of(const char *text)
 {
     return (struct span){text, text != NULL ? strlen(text) : 0};
@@ -95,8 +98,7 @@ static void copy(char *dst, const char *src, size_t n)
 
 static bool word_has(size_t word, char c)
 {
-    word ^= WORD_EACH * (unsigned char)c;
-    return ((word - WORD_EACH) & ~word & WORD_HIGH) != 0;
+    return word_zeros(word ^ WORD_EACH * (unsigned char)c) != 0;
 }
 
 bool span_has(struct span s, char c)

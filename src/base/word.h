@@ -1,7 +1,8 @@
 #ifndef BASE_WORD_H
 #define BASE_WORD_H
 /* Bytes, a machine word of them at a time. Subtracting from a byte that is too small for it sets
- * its high bit, and perhaps those of bytes above: the lowest such bit is always right. */
+ * its high bit, perhaps those of bytes above, too: of the bits that come up so, the lowest is
+ * right. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,12 @@ static inline size_t word_at(const char *p)
 
     memcpy(&word, p, sizeof(word));
     return word;
+}
+
+/* The high bit of each byte that is 0, and perhaps of some above it. */
+static inline size_t word_zeros(size_t word)
+{
+    return (word - WORD_EACH) & ~word & WORD_HIGH;
 }
 
 #endif

@@ -281,10 +281,12 @@ static int commit_all(const struct service *s)
             file_out_abort(&item->out);
             continue;
         }
-        if ((item->was_there && linkat(item->dir, item->name, item->dir, item->old, 0) != 0) ||
-            file_out_commit(&item->out, item->name, item->was_there) != FILE_OK)
+        if (item->was_there && linkat(item->dir, item->name, item->dir, item->old, 0) != 0)
             return fail_errno(s, item->path);
-        item->done = true;
+        enum file_result result = file_out_commit(&item->out, item->name, item->was_there);
+        item->done = result == FILE_OK || result == FILE_FAULT;
+        if (result != FILE_OK)
+            return fail_errno(s, item->path);
     }
     return 0;
 }
@@ -298,11 +300,12 @@ static void take_back(void)
 {
     for (struct item *item = work.item; item <= work.last; item++) {
         file_out_abort(&item->out);
-        if (item->was_there)
-            (void)renameat(item->dir, item->old, item->dir, item->name);
-        else if (item->done)
+        if (item->was_there) {
+            if (renameat(item->dir, item->old, item->dir, item->name) == 0)
+                drop_old(item); /* where both were names of one file, rename(2) left both */
+        } else if (item->done) {
             (void)unlinkat(item->dir, item->name, 0);
-        drop_old(item); /* where both were names of one file, rename(2) left both */
+        }
     }
     for (unsigned i = work.directories; i-- > 0;) {
         *strchr(work.made[i].name, '/') = '\0';

@@ -271,10 +271,12 @@ def scratch():
 def record(name):
     """The system calls of an undisturbed run, in order: name and line. One that was held up for a second
     writes its status once more: each worker of the tests has to find the same, so two in a row are alike."""
-    before, found = None, trace_of(name)
-    while before is None or [call for call, _ in before] != [call for call, _ in found]:
+    found = trace_of(name)
+    for _ in range(20):
         before, found = found, trace_of(name)
-    return found
+        if [call for call, _ in before] == [call for call, _ in found]:
+            return found
+    raise AssertionError(f"{name}: no two runs in a row make the same calls")
 
 
 def trace_of(name):

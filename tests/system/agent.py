@@ -18,6 +18,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
 WAIT = 60.0  # seconds; a bound for what happens at once on an idle machine
+TOLD = 15.0  # seconds; for files of which inotify tells: a scan, which comes every 20 s, would be too late
 NOBODY = 65534
 
 PLACES = ("pending", "approved", "rejected", "running", "completed", "failed", "cancelled")
@@ -409,6 +410,21 @@ def waited_for_processor(pid):
     return 0.0
 
 
+def opened(pid):
+    """How many descriptors."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def least_opened(pid, seconds=2):
+    """In that time: directories and files that it has open for a moment do not count."""
+    end = time.monotonic() + seconds
+    least = opened(pid)
+    while time.monotonic() < end:
+        time.sleep(0.01)
+        least = min(least, opened(pid))
+    return least
+
+
 class Daemon:
     def __init__(self, argv, env):
         self.began_ns = time.time_ns()
@@ -479,7 +495,9 @@ class Daemon:
         pid = self.pid
         began, kept_off = time.monotonic(), waited_for_processor(pid)
         os.kill(pid, number)
-        if not self.traced:  # it stays a zombie, so that it can be asked
+        if self.traced:
+            self.process.wait(seconds)
+        else:  # it stays a zombie, so that it can be asked
             wait_for("its end", lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT), seconds)
         took = time.monotonic() - began - max(0.0, waited_for_processor(pid) - kept_off)
         self.process.wait(seconds)

@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from agent import Agent, Tree, fault, wait_for
+from agent import TOLD, WAIT, Agent, Tree, fault, wait_for
 from chain import at_once, ended
 from redis_peers import bus_of, wait_subscribed
 
@@ -19,13 +19,14 @@ def changes(daemon, *names):
     return [(log["connection"], log["event"]) for log in daemon.logs if log["event"] in (names or CHANGES)]
 
 
-def wait_ready(daemon, count=1, of=CONNECTIONS, seconds=60):
-    """Each of the connections has become so, so many times."""
+def wait_ready(daemon, count=1, of=CONNECTIONS, seconds=WAIT):
+    """Each of the connections has become so, so many times. One that comes again waits before: at random,
+    for up to 30 s."""
     wait_for(f"ready {count} times", lambda: daemon.alive_or_fail() and all(
         changes(daemon).count((one, "redis_ready")) >= count for one in of), seconds)
 
 
-def works(agent, redis, daemon, service="web", seconds=60):
+def works(agent, redis, daemon, service="web", seconds=WAIT):
     """An event that is published becomes an action."""
     wait_subscribed(redis, seconds=seconds)
     redis.publish(fault(service=service))
@@ -33,7 +34,7 @@ def works(agent, redis, daemon, service="web", seconds=60):
              f"container-restart-solaria-{service}" in agent.tree.actions(), seconds)
 
 
-def files_work(agent, daemon, service="from-a-file", seconds=60):
+def files_work(agent, daemon, service="from-a-file", seconds=TOLD):
     agent.tree.event(service=service)
     wait_for(f"the proposal for {service}", lambda: daemon.alive_or_fail() and
              f"container-restart-solaria-{service}" in agent.tree.actions(), seconds)
@@ -74,7 +75,7 @@ def cpu(daemon):
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def proposed_is(agent, daemon, seconds=60):
+def proposed_is(agent, daemon, seconds=WAIT):
     wait_for("the proposal", lambda: daemon.alive_or_fail() and ID in agent.tree.actions(), seconds)
 
 

@@ -27,9 +27,6 @@ import pytest
 
 from agent import WAIT, Agent, Tree, wait_for
 
-# A limit where a connection has to come again: its waits grow to 30 s, at random, and one that was lost
-# for a few seconds may be well on the way there.
-AGAIN_SECONDS = 45.0
 CHANNELS = ("health_events", "world_updates")
 METRICS = "llm_router_metrics"
 # What can be tested here: Debian may have forks, which take the same commands. The tests run with
@@ -371,7 +368,7 @@ def bus(redis, **more):
     return {"REDIS_URL": redis if isinstance(redis, str) else redis.url, **more}
 
 
-def wait_subscribed(redis, count=1, channel=CHANNELS[0], seconds=AGAIN_SECONDS):
+def wait_subscribed(redis, count=1, channel=CHANNELS[0], seconds=WAIT):
     wait_for(f"{count} subscribers", lambda: redis("PUBSUB", "NUMSUB", channel)[1] >= count, seconds)
 
 

@@ -13,10 +13,10 @@ import json
 import signal
 import threading
 
-from agent import fault, wait_for
+from agent import WAIT, fault, wait_for
 from apis import OPENAI
 from chain import servers
-from redis_peers import AGAIN_SECONDS, bus, proposals
+from redis_peers import bus, proposals
 from steps import proposal
 
 NAME = "homelab:events"
@@ -79,7 +79,7 @@ class Stream:
             daemon.send(signal.SIGUSR1)
             lines = daemon.named("status")
             return bool(lines) and lines[-1]["stream_entries"] == count
-        wait_for(f"{count} entries in hand", told, 45)
+        wait_for(f"{count} entries in hand", told)
 
     def holds(self, consumer=None):
         """{id: (consumer, idle, deliveries)}"""
@@ -111,7 +111,7 @@ class Stream:
     def wait_read(self, daemon=None, count=1):
         """So many planners wait for entries, where there is a group."""
         wait_for("a planner that reads the stream", lambda: (daemon is None or daemon.alive_or_fail())
-                 and self.group() and self.is_waited_for(count), AGAIN_SECONDS)
+                 and self.group() and self.is_waited_for(count))
 
     def is_finished(self):
         """Every entry was read, and is acknowledged."""
@@ -121,7 +121,7 @@ class Stream:
         last = self.redis("XREVRANGE", self.name, "+", "-", "COUNT", 1)
         return not last or key_of(last[0][0]) <= key_of(group["last-delivered-id"])
 
-    def wait_finished(self, daemon=None, seconds=AGAIN_SECONDS):
+    def wait_finished(self, daemon=None, seconds=WAIT):
         wait_for("the end of all entries", lambda: (daemon is None or daemon.alive_or_fail()) and self.is_finished(), seconds)
 
 

@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from agent import NOBODY, Tree, wait_for
+from agent import NOBODY, WAIT, Tree, wait_for
 
 SCRIPT = """
 set -e
@@ -39,9 +39,6 @@ chown 65534:65534 /opt/homelab
 echo ready
 exec cat
 """
-
-
-SECONDS = 60  # a bound for starts and ends that take a second or six on an idle machine
 
 
 def is_read(fifo):
@@ -115,9 +112,9 @@ class Machine:
 
     def ready(self, other_than=None):
         """Its pid, once it has started: with the lock alone it has no handler for a signal yet."""
-        pid = wait_for("a planner", lambda: (lambda pid: pid != other_than and pid)(self.pid()), SECONDS)
-        wait_for("its status", lambda: f'"pid":{pid},' in self.status(), SECONDS)
-        wait_for("its heartbeat", self.tree.heartbeat.exists, SECONDS)
+        pid = wait_for("a planner", lambda: (lambda pid: pid != other_than and pid)(self.pid()))
+        wait_for("its status", lambda: f'"pid":{pid},' in self.status())
+        wait_for("its heartbeat", self.tree.heartbeat.exists)
         return pid
 
     def status(self):
@@ -127,9 +124,9 @@ class Machine:
     def works(self, service):
         """An event becomes a proposal, and is told of."""
         self.tree.event(service=service)
-        wait_for("a proposal", lambda: f"container-restart-solaria-{service}" in self.tree.actions(), SECONDS)
+        wait_for("a proposal", lambda: f"container-restart-solaria-{service}" in self.tree.actions())
         wait_for("its audit event", lambda: service in [
-            event["payload"]["target_service"] for event in self.tree.audits().values()], SECONDS)
+            event["payload"]["target_service"] for event in self.tree.audits().values()])
 
     def runs_as(self, pid, uid=NOBODY):
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
@@ -149,7 +146,7 @@ class Machine:
         assert sorted(self.tree.actions()) == ["container-restart-solaria-first", "container-restart-solaria-second"]
         return second
 
-    def gone(self, pid, seconds=SECONDS):
+    def gone(self, pid, seconds=WAIT):
         wait_for("the end of the planner", lambda: not os.path.exists(f"/proc/{pid}"), seconds)
 
     def log(self, path):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from agent import check_logs, fault, takes, wait_for, waited_for_processor
+from agent import check_logs, fault, least_opened, opened, takes, wait_for
 
 
 # ---- Lock ---------------------------------------------------------------------------------------
@@ -70,21 +70,12 @@ def test_it_ends_within_a_second_and_with_0_while_busy_and_nothing_is_lost(agent
 def test_once_ends_on_sigterm_too(agent, tree):
     for n in range(2000):
         tree.event(service=f"s{n}", rename=False)
-    process = subprocess.Popen(agent.argv(["run", "--once"], (), None), env=agent.environment({}),
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        wait_for("it takes signals", lambda: takes(process.pid, signal.SIGTERM))
-        time.sleep(0.1)
-        kept_off = waited_for_processor(process.pid)
-        process.terminate()
-        began = time.monotonic()
-        wait_for("its end", lambda: os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
-        took = time.monotonic() - began - max(0.0, waited_for_processor(process.pid) - kept_off)
-    finally:
-        process.kill()
-        out, err = process.communicate()
-    assert took < 1 and process.returncode in (0, 75) and err == b""
-    check_logs(out, "run --once")
+    once = agent.start("--once", ready=False)
+    once.expected_rc = (0, 75)
+    wait_for("it takes signals", lambda: once.alive_or_fail() and takes(once.pid, signal.SIGTERM))
+    time.sleep(0.1)
+    assert once.stop() < 1
+    once.check()
     agent.run_once()
     assert len(tree.actions()) == 2000 and len(tree.audits()) == 2000
 
@@ -301,9 +292,6 @@ def test_it_runs_as_an_ordinary_user(user_agent, tree):
 def test_no_descriptor_is_left_open(agent, tree):
     daemon = agent.start()
 
-    def opened():
-        return len(os.listdir(f"/proc/{daemon.pid}/fd"))
-
     def work(first, last):
         for n in range(first, last):
             tree.event(service=f"s{n}", node=f"n{n % 3}")
@@ -312,14 +300,10 @@ def test_no_descriptor_is_left_open(agent, tree):
         daemon.wait_log("proposed", count=2 * last)
         daemon.wait_log("refused", count=last)
 
-    def fewest(looks=40):
-        """Directories and files that it has open for a moment do not count."""
-        return min(time.sleep(0.05) or opened() for _ in range(looks))
-
     work(0, 10)
-    before = fewest()
+    before = least_opened(daemon.pid)
     work(10, 40)
-    wait_for(f"{before} descriptors again", lambda: opened() == before)
+    wait_for(f"{before} descriptors again", lambda: opened(daemon.pid) == before)
 
 
 def test_the_tree_may_be_replaced_under_it(agent, tree):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from agent import Tree, fault, stays, utc_day, wait_for
+from agent import TOLD, Tree, fault, stays, utc_day, wait_for
 
 NO_COOLDOWN = {"COOLDOWN_SECONDS": 0}
 
@@ -377,7 +377,7 @@ def test_the_daemon_takes_files_that_appear_in_any_way(agent, tree, make):
     tree.node_dir()
     daemon = agent.start()
     appear(tree, make, "web")
-    wait_for("the proposal", lambda: services(tree) == ["web"])
+    wait_for("the proposal", lambda: services(tree) == ["web"], TOLD)
     daemon.stop()
     assert handled_again(agent, tree) == []
 
@@ -391,7 +391,7 @@ def test_the_daemon_reads_a_slow_writers_file_once_it_is_whole(agent, tree):
             out.write(text[n:n + 500])
             out.flush()
             time.sleep(0.15)
-    wait_for("the proposal", lambda: services(tree) == ["web"])
+    wait_for("the proposal", lambda: services(tree) == ["web"], TOLD)
     assert daemon.named("refused") == []
 
 
@@ -404,7 +404,7 @@ def test_the_daemon_refuses_a_file_that_stays_broken_and_takes_it_when_it_is_men
     refused = daemon.wait_log("refused", seconds=15)
     assert len(refused) == 1 and "half.json" in json.dumps(refused[0])
     path.write_text(text)
-    wait_for("the proposal", lambda: services(tree) == ["web"])
+    wait_for("the proposal", lambda: services(tree) == ["web"], TOLD)
 
 
 def test_the_daemon_follows_a_growing_log_and_its_rotations(agent, tree):
@@ -412,22 +412,22 @@ def test_the_daemon_follows_a_growing_log_and_its_rotations(agent, tree):
     daemon = agent.start()
     wait_for("before", lambda: services(tree) == ["before"])
     tree.jsonl(fault(service="grown"))
-    wait_for("grown", lambda: "grown" in services(tree))
+    wait_for("grown", lambda: "grown" in services(tree), TOLD)
     tree.jsonl(fault(service="last"))
     path.rename(path.with_name("events.jsonl.1"))
     tree.jsonl(fault(service="rotated"))
-    wait_for("rotated", lambda: {"last", "rotated"} <= set(services(tree)))
+    wait_for("rotated", lambda: {"last", "rotated"} <= set(services(tree)), TOLD)
     shutil.copy(path, path.with_name("events.jsonl.2"))
     os.truncate(path, 0)
     tree.jsonl(fault(service="x"))
-    wait_for("truncated", lambda: "x" in services(tree))
+    wait_for("truncated", lambda: "x" in services(tree), TOLD)
     line = json.dumps(fault(service="partial")) + "\n"
     with open(path, "a", encoding="utf-8") as out:
         for n in range(0, len(line), 40):
             out.write(line[n:n + 40])
             out.flush()
             time.sleep(0.05)
-    wait_for("partial", lambda: "partial" in services(tree))
+    wait_for("partial", lambda: "partial" in services(tree), TOLD)
     assert services(tree) == ["before", "grown", "last", "partial", "rotated", "x"]
     assert daemon.named("refused") == []
     daemon.stop()
@@ -438,15 +438,15 @@ def test_the_daemon_sees_directories_that_appear_later(agent, tree):
     assert not (tree.path / "events").exists()
     daemon = agent.start()
     tree.event(service="today")
-    wait_for("today", lambda: services(tree) == ["today"])
+    wait_for("today", lambda: services(tree) == ["today"], TOLD)
     tree.event(node="new-node", service="node")
-    wait_for("a new node", lambda: len(services(tree)) == 2)
+    wait_for("a new node", lambda: len(services(tree)) == 2, TOLD)
     tree.event(service="tomorrow", day=utc_day(86400))
-    wait_for("tomorrow (midnight UTC)", lambda: len(services(tree)) == 3)
+    wait_for("tomorrow (midnight UTC)", lambda: len(services(tree)) == 3, TOLD)
     tree.event(service="old-day", day="2021-05-05")
-    wait_for("an old day", lambda: len(services(tree)) == 4)
+    wait_for("an old day", lambda: len(services(tree)) == 4, TOLD)
     tree.jsonl(fault(service="log"), node="another")
-    wait_for("a log in a new directory", lambda: len(services(tree)) == 5)
+    wait_for("a log in a new directory", lambda: len(services(tree)) == 5, TOLD)
     daemon.stop()
     assert handled_again(agent, tree) == []
 
@@ -457,7 +457,7 @@ def test_the_daemon_takes_a_file_with_an_old_mtime_in_an_old_directory(agent, tr
     outside = Tree(tree.path.parent / "outside").event()
     os.utime(outside, (1.5e9, 1.5e9))
     os.rename(outside, directory / "x.json")
-    wait_for("the proposal", lambda: services(tree) == ["web"])
+    wait_for("the proposal", lambda: services(tree) == ["web"], TOLD)
 
 
 def test_the_content_of_a_directory_that_is_new_counts_as_reported(agent, tree):
@@ -471,9 +471,9 @@ def test_the_content_of_a_directory_that_is_new_counts_as_reported(agent, tree):
     agent.start()
     (outside.path / "events" / outside.day / "solaria").rename(tree.path / "events" / tree.day / "moved")
     (outside.path / "events" / "2023-03-03").rename(tree.path / "events" / "2023-03-03")
-    wait_for("in the node", lambda: {"in-node", "in-day"} <= set(services(tree)))
+    wait_for("in the node", lambda: {"in-node", "in-day"} <= set(services(tree)), TOLD)
     (outside.path / "events" / outside.day / "moved").rename(tree.path / "events" / tree.day / "moved2")
-    wait_for("in the log", lambda: "in-log" in services(tree))
+    wait_for("in the log", lambda: "in-log" in services(tree), TOLD)
 
 
 def test_without_inotify_the_daemon_rescans(agent, tree):
@@ -540,7 +540,7 @@ def test_the_runtime_path_through_a_symlink_and_with_blanks(agent, tree):
     daemon = agent.start(env={"RUNTIME_PATH": link})
     wait_for("the backlog", lambda: services(tree) == ["web"])
     tree.event(service="late")
-    wait_for("the late one", lambda: "late" in services(tree))
+    wait_for("the late one", lambda: "late" in services(tree), TOLD)
     daemon.stop()
 
 

@@ -12,7 +12,7 @@ import pytest
 from agent import fault, named, stays, wait_for
 from redis_daemon import (CHANGES, CONNECTIONS, ID, KEY, NOBODY_THERE, changes, connections, files_work,
                           in_parallel, wait_ready, works)
-from redis_peers import AGAIN_SECONDS, Listener, Redis, bus, bus_of, command, wait_subscribed
+from redis_peers import Listener, Redis, bus, bus_of, command, wait_subscribed
 from redis_proxies import Scripted
 
 
@@ -175,7 +175,7 @@ def test_a_root_that_comes_with_a_reload(agent, certificates, tmp_path):
         roots.write_bytes(certificates.roots.read_bytes())
         daemon.send(signal.SIGHUP)
         daemon.wait_log("config_loaded")
-        works(agent, redis, daemon, seconds=AGAIN_SECONDS)
+        works(agent, redis, daemon)
 
 
 # ---- A server that says no -----------------------------------------------------------------------
@@ -372,8 +372,8 @@ def test_a_server_that_appears_later(agent):
         daemon.wait_log("redis_unreachable", count=2)
         files_work(agent, daemon)
         redis.start()
-        works(agent, redis, daemon, seconds=AGAIN_SECONDS)
-        wait_ready(daemon, seconds=AGAIN_SECONDS)
+        works(agent, redis, daemon)
+        wait_ready(daemon)
         assert [changes(daemon).count((one, "redis_ready")) for one in CONNECTIONS] == [1, 1]
         wait_for("the status", lambda: all((one["state"], one["error"], one["losses"]) == ("ready", None, 0)
                                            for one in connections(agent).values()))
@@ -391,11 +391,11 @@ def test_a_server_that_is_killed_and_comes_back(agent, redis):
         said = len(changes(daemon, "redis_unreachable"))
         redis.kill()
         daemon.wait_log("redis_lost", count=2 * number)
-        files_work(agent, daemon, f"meanwhile-{number}", 15)
+        files_work(agent, daemon, f"meanwhile-{number}")
         stays("one line a change", lambda: len(changes(daemon, "redis_unreachable")) <= said + 2, 0.5)
         redis.start()
-        works(agent, redis, daemon, f"after-{number}", AGAIN_SECONDS)
-        wait_ready(daemon, number + 1, seconds=AGAIN_SECONDS)
+        works(agent, redis, daemon, f"after-{number}")
+        wait_ready(daemon, number + 1)
     wait_for("the status", lambda: {one["losses"] for one in connections(agent).values()} == {2})
     assert redis("GET", before) == "done:planner:error"
     for one in CONNECTIONS:
@@ -446,7 +446,7 @@ def test_a_pause_that_is_longer_is_one(agent, redis):
         daemon.wait_log("proposed")
         assert 2.5 < time.monotonic() - began < 5.5
         assert ("commands", "redis_lost") in changes(daemon)
-    wait_ready(daemon, 2, of=["commands"], seconds=AGAIN_SECONDS)
+    wait_ready(daemon, 2, of=["commands"])
     works(agent, redis, daemon, "after")
 
 
@@ -487,8 +487,8 @@ def test_a_server_that_is_loading(agent, redises):
     logs = daemon.wait_log("redis_unreachable", count=2)
     assert all("LOADING" in log["error"] and log["level"] == "warning" for log in logs)
     files_work(agent, daemon)
-    wait_for("the end of loading", redis.answers, 45)
-    wait_ready(daemon, seconds=AGAIN_SECONDS)
+    wait_for("the end of loading", redis.answers)
+    wait_ready(daemon)
     works(agent, redis, daemon)
     assert len(changes(daemon)) == 4, changes(daemon)
 
@@ -508,7 +508,7 @@ def state_of(redis):
 def read_only(redis, redises):
     first = redises(tcp=True)
     redis("REPLICAOF", "127.0.0.1", first.port)
-    wait_for("the replica", lambda: "master_link_status:up" in redis("INFO", "replication"), 45)
+    wait_for("the replica", lambda: "master_link_status:up" in redis("INFO", "replication"))
     yield
     redis("REPLICAOF", "NO", "ONE")
 

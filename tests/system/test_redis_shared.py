@@ -11,7 +11,7 @@ from agent import fault, stays, wait_for
 from apis import OLLAMA, OPENAI
 from chain import servers
 from redis_daemon import ID, KEY, in_parallel, is_within, proposed_is, wait_ready
-from redis_peers import AGAIN_SECONDS, Listener, bus, planner_on, planners, queue_of, wait_subscribed
+from redis_peers import Listener, bus, planner_on, planners, queue_of, wait_subscribed
 from redis_streams import Gate
 from steps import error, hang, proposal
 
@@ -123,13 +123,14 @@ def test_anothers_claim_is_waited_for(agent, redis):
     daemon = agent.start(env=bus(redis))
     wait_ready(daemon)
     began = time.monotonic()
-    redis("SET", KEY, "claim:other", "PX", 4500)
+    redis("SET", KEY, "claim:other", "PX", 5500)
     agent.tree.event()
     log = daemon.wait_log("claimed_elsewhere")
     assert "other" in log[0]["reason"]
     wait_for("the status", lambda: queue_of(agent)["queued"] == 1)
     proposed_is(agent, daemon)
-    assert 4.4 < time.monotonic() - began < 9
+    # Every 5 s there is a look: it is the end of the claim that brings this one.
+    assert 5.4 < time.monotonic() - began < 9.9
     assert len([one for one in daemon.named("claimed_elsewhere") if one["level"] != "debug"]) == 1
     wait_for("the done", lambda: redis("GET", KEY) == "done:planner:error")
 
@@ -233,7 +234,7 @@ def test_while_it_waits_the_bus_goes(agent, redis):
     """Only then the local table decides."""
     daemon = agent.start(env=bus(redis))
     wait_ready(daemon)
-    redis("SET", KEY, "claim:other", "PX", 60000)
+    redis("SET", KEY, "claim:other", "PX", 100000)
     agent.tree.event()
     daemon.wait_log("claimed_elsewhere")
     redis.kill()
@@ -438,7 +439,7 @@ def test_two_planners_of_one_bus_and_a_lost_connection(program, tmp_path, redis)
             proposed_is(agent, daemon)
         redis.start()
         for daemon in daemons:
-            wait_ready(daemon, 2, seconds=AGAIN_SECONDS)
+            wait_ready(daemon, 2)
         for agent in agents:
             agent.tree.event(service="db")
         wait_for("the end of both", lambda: all(
@@ -515,7 +516,7 @@ def test_a_server_that_lost_its_data_learns_what_is_open(agent, redis):
     redis.kill()
     redis.wipe()
     redis.start()
-    wait_for("the done", lambda: redis("GET", KEY) == "done:planner:error", AGAIN_SECONDS)
+    wait_for("the done", lambda: redis("GET", KEY) == "done:planner:error")
 
 
 def test_a_planner_that_starts_says_what_is_open(agent, redis):

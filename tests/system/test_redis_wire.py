@@ -12,7 +12,7 @@ from agent import stays, wait_for
 from name_server import NXDOMAIN, NameServer, addresses, code
 from redis_daemon import (CONNECTIONS, KEY, RESIDENT, changes, connections, cpu, files_work, in_parallel,
                           rss, wait_ready, works)
-from redis_peers import AGAIN_SECONDS, Redis, bus, bus_of, said_at, wait_subscribed
+from redis_peers import Redis, bus, bus_of, said_at, wait_subscribed
 from redis_proxies import Proxy, Scripted
 
 
@@ -94,7 +94,7 @@ def test_a_broken_stream_ends_the_connection_and_the_next_one_is_good(agent):
         for number, name in enumerate(["garbage", "HTTP", "a huge string", "arrays in arrays", "unasked replies"], 1):
             server.push(HOSTILE[name])
             daemon.wait_log("redis_lost", count=2 * number)
-            wait_ready(daemon, number + 1, seconds=AGAIN_SECONDS)
+            wait_ready(daemon, number + 1)
         server.push(b"*3\r\n$7\r\nmessage\r\n$13\r\nhealth_events\r\n$536870913\r\n", "SUBSCRIBE")
         daemon.wait_log("redis_lost", count=11)
         assert all(log["error"] for log in daemon.named("redis_lost"))
@@ -107,7 +107,7 @@ def test_a_message_without_end_is_passed_over(agent, redis):
     daemon = agent.start(env=bus(redis))
     wait_subscribed(redis)
     redis.publish(b"x" * (100 << 20))
-    daemon.wait_log("event_refused", seconds=45)
+    daemon.wait_log("event_refused")
     assert rss(daemon) < RESIDENT, rss(daemon)
     works(agent, redis, daemon)
     assert changes(daemon, "redis_lost") == []
@@ -139,7 +139,7 @@ def test_a_wire_that_is_cut(agent, redis, reset):
         daemon = agent.start(env=bus(proxy))
         wait_ready(daemon)
         proxy.cut(reset)
-        wait_ready(daemon, 2, seconds=AGAIN_SECONDS)
+        wait_ready(daemon, 2)
         works(agent, redis, daemon)
         assert [changes(daemon).count((one, "redis_lost")) for one in CONNECTIONS] == [1, 1]
 
@@ -173,7 +173,7 @@ def test_a_flood_holds_up_nobody(agent, redis):
         wait_for("the flood", lambda: daemon.alive_or_fail()
                  and sum(one["messages"] for one in bus_of(agent)["channels"]) > 1000)
         for number in range(3):
-            files_work(agent, daemon, f"s{number}", 15)
+            files_work(agent, daemon, f"s{number}")
         wait_for("the claims", lambda: redis("GET", "planner:cooldown:solaria/s2") == "done:planner:error")
         assert agent.cmd("healthcheck").rc == 0
     finally:
@@ -192,8 +192,8 @@ def test_cut_at_every_byte_of_the_log_in(program, tmp_path, redis):
                 daemon = agent.start(env=bus(proxy, NODE_NAME=f"planner{size}"))
                 daemon.wait_log("redis_unreachable", "redis_lost")
                 proxy.cut_after.clear()
-                wait_ready(daemon, seconds=AGAIN_SECONDS)
-                files_work(agent, daemon, f"web{size}", 15)
+                wait_ready(daemon)
+                files_work(agent, daemon, f"web{size}")
         return run
 
     in_parallel(program, tmp_path, {size: case(size) for size in range(0, 92, 7)})
@@ -215,7 +215,7 @@ def test_an_answer_that_is_cut_off_lets_the_local_table_decide(agent, redis):
         agent.tree.event()
         daemon.wait_log("proposed")
         proxy.bend = None
-        wait_ready(daemon, 2, of=["commands"], seconds=AGAIN_SECONDS)
+        wait_ready(daemon, 2, of=["commands"])
         works(agent, redis, daemon, "after")
 
 
@@ -228,10 +228,10 @@ def test_a_name_that_is_not_there_yet(agent, network):
         daemon = agent.start(env=bus(redis.url_of("tcp", host="redis.lan")), prefix=network.prefix)
         log = daemon.wait_log("redis_unreachable", count=2)[0]
         assert "redis.lan" in log["error"] or "redis.lan" in log["server"]
-        files_work(agent, daemon, seconds=15)
+        files_work(agent, daemon)
         names.on("redis.lan", addresses("127.0.0.1"))
-        works(agent, redis, daemon, seconds=AGAIN_SECONDS)
-        wait_for("both", lambda: len(changes(daemon)) >= 4, AGAIN_SECONDS)
+        works(agent, redis, daemon)
+        wait_for("both", lambda: len(changes(daemon)) >= 4)
         assert len(changes(daemon)) == 4, changes(daemon)
 
 
@@ -255,7 +255,7 @@ def test_how_long_it_waits(program, tmp_path, redis):
             assert len(changes(daemon)) <= 4
             # A wait of 30 s at most: here most often of 12.8 s.
             proxy.ends_at_once = False
-            wait_ready(daemon, seconds=AGAIN_SECONDS)
+            wait_ready(daemon)
 
     def ready_for_a_moment(agent):
         with Proxy(redis) as proxy:
@@ -279,7 +279,7 @@ def test_how_long_it_waits(program, tmp_path, redis):
                 before, cut = len(proxy.accepts), time.monotonic()
                 ready = min(changes(daemon).count((one, "redis_ready")) for one in CONNECTIONS)
                 proxy.cut()
-                wait_ready(daemon, ready + 1, seconds=AGAIN_SECONDS)
+                wait_ready(daemon, ready + 1)
                 return [at - cut for at in proxy.accepts[before:]]
 
             for _ in range(6):
@@ -296,7 +296,7 @@ def test_how_long_it_waits(program, tmp_path, redis):
             daemon = agent.start(env=bus(proxy, NODE_NAME="alive"))
             wait_ready(daemon)
             links = proxy.living()
-            wait_for("PING", lambda: all(bytes(link.asked).count(b"PING") == 2 for link in links), 45)
+            wait_for("PING", lambda: all(bytes(link.asked).count(b"PING") == 2 for link in links))
             for link in links:
                 assert 14 < max(later - at for at, later in zip(link.times, link.times[1:])) < 18
             stays("connected", lambda: len(proxy.living()) == 2, 6)
@@ -308,13 +308,13 @@ def test_how_long_it_waits(program, tmp_path, redis):
             wait_ready(daemon)
             time.sleep(2)
             proxy.hold("down")
-            daemon.wait_log("redis_lost", count=2, seconds=45)
+            daemon.wait_log("redis_lost", count=2)
             ready = {log["connection"]: said_at(log) for log in daemon.named("redis_ready")}
             for log in daemon.named("redis_lost"):
                 assert 19.5 < said_at(log) - ready[log["connection"]] < 22.5, log
             proxy.release()
             proxy.cut()
-            wait_ready(daemon, 2, seconds=AGAIN_SECONDS)
+            wait_ready(daemon, 2)
 
     def swallowed_at_log_in(agent):
         with Proxy(redis) as proxy:
@@ -323,9 +323,9 @@ def test_how_long_it_waits(program, tmp_path, redis):
             logs = daemon.wait_log("redis_unreachable", count=2)
             began = said_at(daemon.named("started")[0])
             assert all(2.5 < said_at(log) - began < 4.5 for log in logs[:2]), logs
-            files_work(agent, daemon, seconds=15)
+            files_work(agent, daemon)
             proxy.release()
-            wait_ready(daemon, seconds=AGAIN_SECONDS)
+            wait_ready(daemon)
 
     def half_a_subscription(agent):
         answer = b"*3\r\n$9\r\nsubscribe\r\n$13\r\nhealth_events\r\n:1\r\n"

@@ -6,11 +6,10 @@ import os
 import pathlib
 import re
 import signal
-import time
 
 import pytest
 
-from agent import wait_for
+from agent import least_opened, opened, wait_for
 from apis import OPENAI
 from chain import AT_ONCE, LABEL, at_once, lone_agent, route, servers, value_of
 from name_server import (NXDOMAIN, REFUSED, SERVFAIL, NameServer, addresses, alias, alias_loop, alias_of_itself,
@@ -42,20 +41,6 @@ def listening(network, mocks, host="127.0.0.1", **how):
 def children(pid):
     """Also those that are dead and not reaped."""
     return [int(one) for one in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def opened(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def least_opened(pid):
-    """Without files that it has open for a moment, to write them."""
-    end = time.monotonic() + 1
-    least = opened(pid)
-    while time.monotonic() < end:
-        least = min(least, opened(pid))
-        time.sleep(0.01)
-    return least
 
 
 def is_gone(pid):

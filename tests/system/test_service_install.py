@@ -315,18 +315,38 @@ def test_what_was_replaced_before_one_failed_is_back(root, which):
     assert root.files() == sorted([*INITS["s6"], BINARY, ENV, "etc/s6/sv/planner-agent/elsewhere"])
 
 
+def fails(root, call, when):
+    """An installation of which that call fails; what was there before and what is there after, without the tree."""
+    before = root.everything()
+    root.service("install", "--init", "s6", "--force", rc=75, err="Input/output error|I/O error",
+                 prefix=["strace", "-o", "/dev/null", "-e", f"trace={call}",
+                         "-e", f"inject={call}:error=EIO:when={when}"])
+    after = root.everything()
+    return [{name: what for name, what in found.items() if not name.startswith("opt/")} for found in (before, after)]
+
+
 @pytest.mark.parametrize("call, which", [("renameat", 3), *(("fsync", which) for which in range(1, 15))])
 def test_a_call_that_fails_and_what_was_replaced_is_back(root, call, which):
     """Before the new file has its name, or after."""
     for name in [*INITS["s6"], BINARY]:
         root.put(name, f"{name} of an older version\n")
-    before = root.everything()
-    root.service("install", "--init", "s6", "--force", rc=75, err="Input/output error|I/O error",
-                 prefix=["strace", "-o", "/dev/null", "-e", f"trace={call}",
-                         "-e", f"inject={call}:error=EIO:when={which}"])
-    after = root.everything()
-    assert {name: what for name, what in after.items() if not name.startswith("opt/")} == \
-        {name: what for name, what in before.items() if not name.startswith("opt/")}
+    before, after = fails(root, call, which)
+    assert after == before
+
+
+@pytest.mark.parametrize("which", range(1, 15))
+def test_a_call_that_fails_and_nothing_is_left(root, which):
+    before, after = fails(root, "fsync", which)
+    assert after == before and root.files() == []
+
+
+def test_what_cannot_be_taken_back_is_not_thrown_away(root):
+    """Every rename fails from the second file's on: the first file's older version keeps its other name."""
+    for name in [*INITS["s6"], BINARY]:
+        root.put(name, f"{name} of an older version\n")
+    before, after = fails(root, "renameat", "2+")
+    left = [what for name, what in after.items() if name not in before]
+    assert before[BINARY] in left and after[BINARY] != before[BINARY]
 
 
 def test_a_disk_that_is_full_and_nothing_is_left(agent, tmp_path):

@@ -11,8 +11,8 @@ import threading
 
 import pytest
 
-from agent import named, stays, wait_for
-from supervised import SECONDS, Machine, is_read
+from agent import WAIT, named, stays, wait_for
+from supervised import Machine, is_read
 
 
 def need(*names):
@@ -138,7 +138,7 @@ def test_runit(machine):
     pid = machine.comes_back()
     assert "run: /etc/sv/planner-agent" in machine.run("sv", "status", "/etc/sv/planner-agent")
     started = lambda: named(machine.log("var/log/planner-agent/current"), "started")
-    wait_for("both starts in the log", lambda: len(started()) == 2, SECONDS)
+    wait_for("both starts in the log", lambda: len(started()) == 2)
     machine.run("sv", "-w", "50", "down", "/etc/sv/planner-agent")
     machine.gone(pid)
     machine.run("sv", "-w", "50", "up", "/etc/sv/planner-agent")
@@ -151,14 +151,14 @@ def test_runit_gives_up_on_a_bad_setting(machine):
     machine.install("runit", BAD)
     machine.start("runsv", "/etc/sv/planner-agent")
     service = machine.path / "etc/sv/planner-agent"
-    wait_for("runsv", lambda: is_read(service / "supervise/ok") and is_read(service / "log/supervise/ok"), SECONDS)
+    wait_for("runsv", lambda: is_read(service / "supervise/ok") and is_read(service / "log/supervise/ok"))
 
     def is_left_down():
         """"down" alone is between two starts, too; both are asked in one look."""
         status = machine.run("sv", "status", "/etc/sv/planner-agent")
         return status.startswith("down: ") and "want up" not in status
 
-    wait_for("it gives up", is_left_down, SECONDS)
+    wait_for("it gives up", is_left_down)
     stays("it is down", is_left_down, 2)
     machine.run("sv", "exit", "/etc/sv/planner-agent")
 
@@ -171,18 +171,18 @@ def test_s6(machine):
     machine.install("s6")
     machine.run("mkdir", "/run/service")
     scan = machine.start("s6-svscan", "/run/service")
-    wait_for("s6-svscan", lambda: is_read(machine.path / "run/service/.s6-svscan/control"), SECONDS)
+    wait_for("s6-svscan", lambda: is_read(machine.path / "run/service/.s6-svscan/control"))
     machine.run("s6-svlink", "/run/service", "/etc/s6/sv/planner-agent")
     machine.run("s6-svwait", "-t", "50000", "-U", "/run/service/planner-agent")
     pid = machine.comes_back()
-    wait_for("ready", lambda: machine.run("s6-svstat", "-o", "ready", "/run/service/planner-agent") == "true\n", SECONDS)
+    wait_for("ready", lambda: machine.run("s6-svstat", "-o", "ready", "/run/service/planner-agent") == "true\n")
     started = lambda: named(machine.log("var/log/planner-agent/current"), "started")
-    wait_for("both starts in the log", lambda: len(started()) == 2, SECONDS)
+    wait_for("both starts in the log", lambda: len(started()) == 2)
     machine.run("s6-svc", "-wd", "-T", "50000", "-d", "/run/service/planner-agent")
     machine.gone(pid)
     machine.run("s6-svunlink", "/run/service", "planner-agent")
     machine.run("s6-svscanctl", "-t", "/run/service")
-    wait_for("the end of s6-svscan", lambda: scan.poll() is not None, SECONDS)
+    wait_for("the end of s6-svscan", lambda: scan.poll() is not None)
 
 
 def test_s6_gives_up_on_a_bad_setting(machine):
@@ -190,8 +190,8 @@ def test_s6_gives_up_on_a_bad_setting(machine):
     machine.install("s6", BAD)
     machine.start("s6-supervise", "/etc/s6/sv/planner-agent")
     up = lambda: machine.run("s6-svstat", "-o", "wantedup,exitcode", "/etc/s6/sv/planner-agent")
-    wait_for("s6-supervise", lambda: (machine.path / "etc/s6/sv/planner-agent/supervise/status").exists(), SECONDS)
-    wait_for("it gives up", lambda: up() == "false 78\n", SECONDS)
+    wait_for("s6-supervise", lambda: (machine.path / "etc/s6/sv/planner-agent/supervise/status").exists())
+    wait_for("it gives up", lambda: up() == "false 78\n")
 
 
 # ---- sysv ---------------------------------------------------------------------------------------
@@ -230,11 +230,11 @@ def test_sysv(machine, script):
     assert "runs already" in script("start")
     assert machine.pid() == pid and len(named(machine.log("var/log/planner-agent.log"), "started")) == 2
     script("reload")
-    wait_for("a reload", lambda: named(machine.log("var/log/planner-agent.log"), "config_loaded"), SECONDS)
+    wait_for("a reload", lambda: named(machine.log("var/log/planner-agent.log"), "config_loaded"))
     assert machine.pid() == pid
     script("restart")
     third = machine.ready(other_than=pid)
-    wait_for("the end of the keeper", lambda: not is_keeper(keeper), SECONDS)
+    wait_for("the end of the keeper", lambda: not is_keeper(keeper))
     script("stop")
     assert not os.path.exists(f"/proc/{third}")
     assert "does not run" in script("status", rc=3)
@@ -254,9 +254,12 @@ def test_sysv_gives_up_on_a_bad_setting(machine, script):
     with open(machine.path / "opt/homelab/config/planner-agent/.env", "a", encoding="utf-8") as env:
         env.write("COOLDOWN_SECONDS=soon\n")
     script("start")
-    wait_for("it gives up", lambda: not (machine.path / "run/planner-agent.pid").exists(), SECONDS)
+    keeper = int((machine.path / "run/planner-agent.pid").read_text())
+    wait_for("it gives up", lambda: not is_keeper(keeper))
     script("status", rc=3)
     assert "COOLDOWN_SECONDS" in (machine.path / "var/log/planner-agent.log").read_text()
+    script("stop")
+    assert not (machine.path / "run/planner-agent.pid").exists()
 
 
 def test_sysv_knows_a_pid_that_became_another_s(machine, script):
@@ -265,6 +268,16 @@ def test_sysv_knows_a_pid_that_became_another_s(machine, script):
     script("stop")  # does not kill this test
     script("start")
     machine.ready()
+    script("stop")
+
+
+def test_sysv_reloads_what_was_started_where_a_hangup_is_ignored(machine, script):
+    """As nohup(1) does: a shell that began so cannot trap it."""
+    machine.run("sh", "-c", "trap '' HUP; /etc/init.d/planner-agent start")
+    pid = machine.ready()
+    script("reload")
+    wait_for("a reload", lambda: named(machine.log("var/log/planner-agent.log"), "config_loaded"))
+    assert machine.pid() == pid
     script("stop")
 
 
@@ -278,7 +291,7 @@ def test_sysv_logs_to_syslog_where_there_is_one(machine):
     lines = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         syslog.bind(str(machine.path / "dev/log"))
-        syslog.settimeout(SECONDS)
+        syslog.settimeout(WAIT)
         (machine.path / "dev/log").chmod(0o666)
 
         def read():

@@ -8,10 +8,9 @@ import pytest
 from agent import Agent, binary, utc_day
 from apis import OPENAI
 from chain import KEY, hosts
-from one_hop import HOP, NETWORK, Asking, check_tls_error, failed, hop_at, probed, succeeds
+from one_hop import NETWORK, Asking, check_tls_error, failed, hop_at, probed, succeeds
 from steps import proposal
 from tls_peers import DISTRIBUTION, NO_ROOT, Nginx, OpenSsl, Setup
-from wire import Tls
 
 
 # ---- Sessions -----------------------------------------------------------------------------------
