@@ -19,6 +19,9 @@ targets := $(patsubst toolchain/targets/%.mk,%,$(wildcard toolchain/targets/*.mk
 ifeq ($(filter $(TARGET),$(targets)),)
 $(error no toolchain/targets/$(TARGET).mk: TARGET may be $(targets))
 endif
+# gcc's ways to speed that take room at any level, left out: 1 %, where a target's limit is near.
+SMALLER := -fno-inline-small-functions -fno-ivopts -fno-tree-loop-optimize -fno-move-loop-invariants \
+           -fira-algorithm=priority -fno-ipa-cp -fno-ipa-sra -fno-shrink-wrap -fno-tree-pre -fno-code-hoisting
 include toolchain/targets/$(TARGET).mk
 
 ifeq ($(TARGET),$(machine))

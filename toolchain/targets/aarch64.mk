@@ -4,10 +4,8 @@ TRIPLE := aarch64-linux-gnu
 TARGET_CFLAGS := -mstack-protector-guard=sysreg -mstack-protector-guard-reg=tpidr_el0 \
                  -mstack-protector-guard-offset=-16
 # No frame pointer: 7 KB. One instruction an address: 12 KB; toolchain/aarch64/as does those that are
-# too far for it. And what is meant for speed and takes room is left out: 4 KB.
-TARGET_CFLAGS += -fomit-frame-pointer -mcmodel=tiny -fno-section-anchors -fno-inline-small-functions \
-                 -fno-ivopts -fno-tree-loop-optimize -fno-move-loop-invariants -fira-algorithm=priority \
-                 -fno-ipa-cp -fno-ipa-sra -fno-shrink-wrap -fno-tree-pre -fno-code-hoisting
+# too far for it.
+TARGET_CFLAGS += -fomit-frame-pointer -mcmodel=tiny -fno-section-anchors $(SMALLER)
 TARGET_SPEED := -Oz
 # 1 KB less than a probe of each page of each frame. No frame is a page of the kernel's gap below the
 # stack, 1 MiB, so nothing can step over it.
