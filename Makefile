@@ -146,7 +146,7 @@ compile = $(CC) $(STD) $(WARN) $(CPPFLAGS) $(EPOCH) $(CFLAGS) $(SPEED) $(DEPEND)
 # What every message goes through, also one that asks for nothing: speed is worth some bytes here.
 HOT := base/buf base/hash base/json_check base/json_object base/json_text base/span daemon/decisions \
        net/redis_memory net/resp planner/event
-FAST := $(or $(TARGET_SPEED),-O2 -fno-tree-slp-vectorize)
+FAST := $(or $(TARGET_SPEED),-O2 -fno-tree-slp-vectorize -fmove-loop-invariants)
 $(HOT:%=$(OBJ)/src/%.o): SPEED := $(FAST)
 
 $(OBJ)/%.o: %.c build/flags-$(TARGET) | $(MUSL)/.built

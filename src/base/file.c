@@ -201,6 +201,7 @@ int file_out_open(struct file_out *out, int dir, const char *name, mode_t mode)
     out->dir = dir;
     out->fd = -1;
     out->error = 0;
+    out->named = false;
     out->n = 0;
     if (strchr(name, '/') != NULL || temp_name(out, name) != 0) {
         fail(out, EINVAL);
@@ -317,11 +318,12 @@ enum file_result file_out_commit(struct file_out *out, const char *name, bool re
     }
     finish(out);
     if (out->error == 0) {
-        int named =
-            replace ? renameat(out->dir, out->temp, out->dir, name) : name_new(out, name, &renamed);
-        if (named != 0)
+        out->named = (replace ? renameat(out->dir, out->temp, out->dir, name)
+                              : name_new(out, name, &renamed)) == 0;
+        if (!out->named)
             fail(out, errno);
-        renamed |= replace && named == 0;
+        else
+            renamed |= replace;
     }
     enum file_result result = out->error == 0 ? FILE_OK : result_of(out->error);
     if (!renamed)

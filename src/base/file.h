@@ -37,7 +37,8 @@ ssize_t file_read_at(int fd, char *data, size_t cap, int64_t offset);
 struct file_out {
     int dir; /* the caller's, kept open by it until commit or abort */
     int fd;
-    int error; /* errno of the first failure, else 0 */
+    int error;  /* errno of the first failure, else 0 */
+    bool named; /* the commit gave it its name, whatever failed then */
     size_t n;
     char temp[64];
     char data[4096];

@@ -29,7 +29,6 @@ struct item {
     int dir;
     bool was_there;
     bool kept; /* what is there stays: the same, or an env-file */
-    bool done;
     struct file_out out;
     char old[sizeof(((struct file_out *)NULL)->temp)]; /* until all is done: what was there */
 };
@@ -283,9 +282,7 @@ static int commit_all(const struct service *s)
         }
         if (item->was_there && linkat(item->dir, item->name, item->dir, item->old, 0) != 0)
             return fail_errno(s, item->path);
-        enum file_result result = file_out_commit(&item->out, item->name, item->was_there);
-        item->done = result == FILE_OK || result == FILE_FAULT;
-        if (result != FILE_OK)
+        if (file_out_commit(&item->out, item->name, item->was_there) != FILE_OK)
             return fail_errno(s, item->path);
     }
     return 0;
@@ -303,7 +300,7 @@ static void take_back(void)
         if (item->was_there) {
             if (renameat(item->dir, item->old, item->dir, item->name) == 0)
                 drop_old(item); /* where both were names of one file, rename(2) left both */
-        } else if (item->done) {
+        } else if (item->out.named) {
             (void)unlinkat(item->dir, item->name, 0);
         }
     }

@@ -1,6 +1,7 @@
 """What `service install` wrote, under the supervisors that it is for: the planner starts as its user, comes
 back after a kill, ends when it is told to, and stays away where another start would mend nothing."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -271,14 +272,60 @@ def test_sysv_knows_a_pid_that_became_another_s(machine, script):
     script("stop")
 
 
-def test_sysv_reloads_what_was_started_where_a_hangup_is_ignored(machine, script):
-    """As nohup(1) does: a shell that began so cannot trap it."""
-    machine.run("sh", "-c", "trap '' HUP; /etc/init.d/planner-agent start")
+def keepers(machine):
+    """Of this machine: those in its mount namespace."""
+    inside = os.readlink(f"/proc/{machine.process.pid}/ns/mnt")
+    found = []
+    for one in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if is_keeper(one.name) and os.readlink(one / "ns/mnt") == inside:
+                found.append(int(one.name))
+    return found
+
+
+def test_sysv_starts_and_restarts_at_once_leave_one(machine, script):
+    machine.run("sh", "-c", "for _ in 1 2 3 4; do /etc/init.d/planner-agent start & done; wait")
+    machine.ready()
+    assert len(keepers(machine)) == 1
+    machine.run("sh", "-c", "for _ in 1 2 3; do /etc/init.d/planner-agent restart & done; wait")
+    machine.ready()
+    assert len(keepers(machine)) == 1
+    script("stop")
+    assert keepers(machine) == [] and machine.pid() is None
+
+
+def test_sysv_is_told_at_once_after_its_start(machine, script):
+    for _ in range(5):
+        machine.run("sh", "-c", "/etc/init.d/planner-agent start; /etc/init.d/planner-agent stop")
+        assert keepers(machine) == [] and machine.pid() is None
+        machine.run("sh", "-c", "/etc/init.d/planner-agent start; /etc/init.d/planner-agent reload")
+        assert len(keepers(machine)) == 1
+        machine.ready()
+        script("stop")
+
+
+def test_sysv_is_told_where_signals_were_ignored_at_its_start(machine, script):
+    """As nohup(1) does: a shell that began so cannot trap them."""
+    machine.run("sh", "-c", "trap '' HUP TERM; /etc/init.d/planner-agent start")
     pid = machine.ready()
     script("reload")
     wait_for("a reload", lambda: named(machine.log("var/log/planner-agent.log"), "config_loaded"))
     assert machine.pid() == pid
     script("stop")
+    assert keepers(machine) == [] and machine.pid() is None
+
+
+def test_sysv_from_its_own_directory(machine, script):
+    machine.run("sh", "-c", "cd /etc/init.d && sh planner-agent start")
+    machine.ready()
+    script("stop")
+
+
+@pytest.mark.parametrize("place", ["var/log/planner-agent.log", "run/planner-agent.pid"])
+def test_sysv_starts_nothing_where_it_cannot_write(machine, script, place):
+    (machine.path / place).mkdir()
+    assert "does not start" in script("start", rc=1)
+    assert keepers(machine) == []
 
 
 def test_sysv_usage(script):

@@ -494,10 +494,14 @@ static void test_faults(void **state)
         fault.rename_new = cases[i].at == &fault.link ? EINVAL : 0;
         if (cases[i].at != NULL)
             *cases[i].at = cases[i].error;
-        enum file_result result = put("f", "abc", cases[i].replace);
+        struct file_out out;
+        assert_int_equal(file_out_open(&out, dir, "f", 0644), 0);
+        file_out_write(&out, span_of("abc"));
+        enum file_result result = file_out_commit(&out, "f", cases[i].replace);
         int error = errno;
         memset(&fault, 0, sizeof(fault));
-        if (result != cases[i].result || (result != FILE_OK && error != cases[i].error))
+        if (result != cases[i].result || out.named != cases[i].named ||
+            (result != FILE_OK && error != cases[i].error))
             fail_msg("case %zu: %s, errno %d", i, file_result_text(result), error);
         assert_int_equal(entries(), cases[i].named);
         if (cases[i].named)
