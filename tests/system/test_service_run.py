@@ -273,13 +273,15 @@ def test_sysv_knows_a_pid_that_became_another_s(machine, script):
 
 
 def keepers(machine):
-    """Of this machine: those in its mount namespace."""
+    """Of this machine: those in its mount namespace. What a keeper forks has its command line for a moment, or
+    while it waits, but leads no session."""
     inside = os.readlink(f"/proc/{machine.process.pid}/ns/mnt")
     found = []
     for one in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if is_keeper(one.name) and os.readlink(one / "ns/mnt") == inside:
-                found.append(int(one.name))
+            pid = int(one.name)
+            if is_keeper(pid) and os.getsid(pid) == pid and os.readlink(one / "ns/mnt") == inside:
+                found.append(pid)
     return found
 
 
