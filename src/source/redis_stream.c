@@ -99,6 +99,7 @@ static void open_stream(unsigned number, struct span name)
 
     s->all = &all;
     s->number = number;
+    s->walk_from = true;
     (void)span_copy(s->name, sizeof(s->name), name); /* it was checked */
     for (unsigned i = 0; i < loaded_count; i++) {
         if (!span_is(name, loaded[i].name))

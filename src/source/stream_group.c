@@ -123,7 +123,10 @@ static void found(struct stream *s, const struct redisReply *group)
     }
     s->made = false;
     s->walk_again = false;
-    walk_from(s, id_zero);
+    if (s->whole)
+        walk_from(s, id_zero);
+    else /* it goes on */
+        enter(s, STREAM_WALKS);
 }
 
 static void looked(struct stream *s, const struct redisReply *reply)
@@ -151,10 +154,17 @@ static void compared(struct stream *s, const struct redisReply *reply)
 {
     struct stream_id newest;
 
-    if (stream_common_id(reply, &newest) != 0)
+    if (stream_common_id(reply, &newest) != 0) {
         fail(s, reply);
-    else
-        make_from(s, stream_id_less(newest, s->last) ? "0" : "#", reply);
+        return;
+    }
+    bool anew = stream_id_less(newest, s->last);
+    if (!s->whole && !is_zero(s->walked)) {
+        /* During our first walk: what is ours behind `walked` has to come as new. */
+        s->last = s->walked;
+        s->all->counts.changed = true;
+    }
+    make_from(s, anew ? "0" : "#", reply);
 }
 
 /* Another planner may have made it meanwhile. */
@@ -236,6 +246,7 @@ static void walked(struct stream *s, const struct redisReply *reply)
         stream_common_fine(s, (enum stream_trouble)i);
     if (full || reply->elements >= STREAM_READ_MAX)
         return;
+    s->whole = true;
     enter(s, STREAM_READS);
     if (s->walk_again) {
         s->walk_again = false;

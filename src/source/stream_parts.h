@@ -33,6 +33,7 @@ struct stream {
     struct stream_id last; /* the greatest that was ever given to us as new */
     const char *from;      /* "$", "0", or "#": last */
     struct stream_id walked;
+    bool whole;              /* A walk came to its end: all that was ours is in the table. */
     bool walk_from;          /* `walked` itself is still to come, too */
     bool walk_again;         /* from the start, once this walk is over */
     bool taking, take, took; /* XAUTOCLAIM: under way; to be sent; gave us this and more: */
@@ -52,18 +53,17 @@ struct streams {
     unsigned count;
     struct stream streams[STREAMS_MAX];
     struct redis_stream_counts counts;
-    struct span names;      /* of all streams, as they were given */
-    bool reading;           /* XREADGROUP is under way */
-    bool read_failed;       /* the last one */
-    unsigned read, drained; /* bits: the streams that it was about; if it found nothing, too */
-    unsigned read_most;     /* entries: less after the connection was lost over one */
-    int64_t read_retry_ms;  /* boot clock; as above */
-    bool no_slot;           /* an entry found none, */
-    unsigned no_slot_free;  /* while so many were said to be free, */
-    int64_t no_slot_ms;     /* then */
-    bool suspect;           /* the fetch that the connection was lost over is known */
-    int64_t take_ms;        /* boot clock: when the next look at others' entries is due, */
-    int64_t renew_ms;       /* and the next claim of ours */
+    struct span names;         /* of all streams, as they were given */
+    bool reading, read_failed; /* XREADGROUP: is under way; the last one */
+    unsigned read, drained;    /* bits: the streams that it was about; if it found nothing, too */
+    unsigned read_most;        /* entries: less after the connection was lost over one */
+    int64_t read_retry_ms;     /* boot clock; as above */
+    bool no_slot;              /* an entry found none, */
+    unsigned no_slot_free;     /* while so many were said to be free, */
+    int64_t no_slot_ms;        /* then */
+    bool suspect;              /* the fetch that the connection was lost over is known */
+    int64_t take_ms;           /* boot clock: when the next look at others' entries is due, */
+    int64_t renew_ms;          /* and the next claim of ours */
     uint32_t renew_stream, renew_entry; /* where that stands: STREAMS_MAX = it is over */
     int64_t both_ms; /* boot clock: both connections were ready then, or the start */
     struct loop_timer timer;

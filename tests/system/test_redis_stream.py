@@ -878,6 +878,25 @@ def test_while_pending_entries_wait_for_a_slot(agent, stream, mock, how):
         wait_services(agent, names(1000), daemon)
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["connected", "connected anew"])
+def test_while_pending_entries_are_not_yet_known(agent, stream, mock, again):
+    """More than it can have in hand: those were not acknowledged, whatever it has seen behind them."""
+    stream.create()
+    stream.fill(["joined"] * ENTRIES_MAX + names(40))
+    stream.read_as("planner")
+    with Gate(mock) as gate:
+        daemon = agent.start(env=stream.env(**gate.env()))
+        stream.wait_in_hand(daemon, ENTRIES_MAX)
+        if again:
+            before = len(daemon.named("redis_ready"))
+            stream.redis("CLIENT", "KILL", "TYPE", "normal")
+            wait_for("both connections", lambda: len(daemon.named("redis_ready")) >= before + 2)
+        stream.redis.all(LOST["XGROUP DESTROY"])
+        gate.open()
+        wait_services(agent, ["joined", *names(40)], daemon)
+        stream.wait_finished(daemon)
+
+
 @pytest.mark.parametrize("how", LOST)
 def test_while_no_planner_is_there(agent, stream, how):
     """It knows the last that it has seen."""

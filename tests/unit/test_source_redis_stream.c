@@ -784,21 +784,27 @@ static void test_own_pending_first(void **state)
                 "ended s:1-3 {\"type\":\"benign\",\"node\":\"n\"}\n");
 }
 
-static void test_pages_of_pending(void **state)
+/* The answer to a walk that is not over: 1-0 to 1-63. */
+static const char *full_page(void)
 {
     static char page[64 * 40];
 
-    (void)state;
-    slots = 0;
-    open_streams("s", false);
-    fake_redis_ready(&commands);
-    ask(LOOK, GROUP);
     page[0] = '[';
     page[1] = '\0';
     for (int i = 0; i < 64; i++)
         (void)snprintf(page + strlen(page), sizeof(page) - strlen(page), "[1-%d me :7 :1] ", i);
     (void)snprintf(page + strlen(page), sizeof(page) - strlen(page), "]");
-    ask(WALK("0-0"), page);
+    return page;
+}
+
+static void test_pages_of_pending(void **state)
+{
+    (void)state;
+    slots = 0;
+    open_streams("s", false);
+    fake_redis_ready(&commands);
+    ask(LOOK, GROUP);
+    ask(WALK("0-0"), full_page());
     ask(WALK("(1-63"), "[[2-0 me :7 :1]]");
     assert_int_equal(redis_stream_counts()->held, 65);
     quiet();
@@ -870,6 +876,43 @@ static void test_reader_is_lost_during_a_walk(void **state)
     ask(WALK("0-0"), "[]");
     ask(TAKE("0-0", "64"), "[0-0 []]");
     fake_redis_expect(&reader, READ);
+}
+
+/* With entries in hand. */
+static void connect_anew(const char *groups)
+{
+    fake_redis_lose(&commands);
+    fake_redis_ready(&commands);
+    redis_stream_turn();
+    fake_redis_expect_answer(&commands, LOOK, groups);
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 1-0 *JUSTID", "[]");
+}
+
+/* What of ours the first walk has not come to is still in the stream: behind it, not behind the
+ * last that was seen, the next group has to begin. */
+static void test_group_is_gone_during_the_first_walk(void **state)
+{
+    (void)state;
+    slots = 0;
+    open_streams("s", false);
+    fake_redis_ready(&commands);
+    ask(LOOK, GROUP);
+    ask(WALK("0-0"), full_page());
+    redis_stream_turn();
+    fake_redis_expect(&commands, WALK("(1-63"));
+    connect_anew(GROUP);
+    ask(WALK("(1-63"), "-NOGROUP so"); /* it goes on where it stood */
+    ask(LOOK, "[]");
+    ask(COMPARE, "5-0");
+    ask(MAKE("1-63"), "+OK");
+    assert_int_equal(kept_log_has("\"from\":\"1-63\""), 1);
+    ask(LOOK, "[[name planner last-delivered-id 1-63]]");
+    ask(WALK("(1-63"), "[]");
+    connect_anew("[]"); /* gone before what is behind was read as new */
+    ask(COMPARE, "5-0");
+    ask(MAKE("1-63"), "+OK");
+    ask(LOOK, "[[name planner last-delivered-id 1-63]]");
+    ask(WALK("0-0"), "[]");
 }
 
 /* One stream whose walk waits for room holds the others back, too. */
@@ -1964,6 +2007,7 @@ int main(void)
         TEST(test_too_many_deliveries),
         TEST(test_reader_is_lost),
         TEST(test_reader_is_lost_during_a_walk),
+        TEST(test_group_is_gone_during_the_first_walk),
         TEST(test_walk_is_not_sent),
         TEST(test_commands_are_lost),
         TEST(test_walk_and_reader_at_once),
