@@ -100,6 +100,7 @@ static void open_stream(unsigned number, struct span name)
     s->all = &all;
     s->number = number;
     s->walk_from = true;
+    s->from = "$";
     (void)span_copy(s->name, sizeof(s->name), name); /* it was checked */
     for (unsigned i = 0; i < loaded_count; i++) {
         if (!span_is(name, loaded[i].name))
@@ -272,6 +273,23 @@ const struct redis_stream_counts *redis_stream_counts(void)
 
 /* ---- The state file ---- */
 
+/* The last id with nothing unfinished before it: should the group be gone at the next start, that
+ * comes again. */
+static struct stream_id dealt_with(const struct stream *s)
+{
+    struct stream_id id = s->last;
+
+    for (uint32_t i = 0; i < all.entries.top; i++) {
+        const struct stream_entry *e = &all.entries.entries[i];
+        if (e->stream != s->number || !stream_end_is_unfinished(e) || stream_id_less(id, e->id))
+            continue;
+        id = e->id;
+        if (id.seq-- == 0)
+            id.ms--;
+    }
+    return id;
+}
+
 bool redis_stream_save(struct buf *out, uint32_t *at)
 {
     char text[STREAM_ID_MAX];
@@ -284,7 +302,7 @@ bool redis_stream_save(struct buf *out, uint32_t *at)
         return false;
     const struct stream *s = &all.streams[(*at)++];
     buf_init(&id, text, sizeof(text));
-    stream_id_put(&id, s->last);
+    stream_id_put(&id, dealt_with(s));
     json_write_init(&w, out);
     json_write_object(&w, NULL);
     json_write_str(&w, "stream", s->name);

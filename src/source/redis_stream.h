@@ -10,8 +10,9 @@
  *    STREAM_TAKE_OVER_MS what is idle for STREAM_IDLE_MS, of a dead consumer, is taken over.
  * 3. What is no event, or was delivered over STREAM_DELIVERIES_MAX times, goes to "<stream>:dead"
  *    (fields: id, reason, deliveries, and those of the entry), is acknowledged then, and counted.
- * 4. A group that is missing is made: from the last id that was seen (it is saved); "$" only where
- *    this stream was never read before; from "0" where the stream's newest id is below it.
+ * 4. A group that is missing is made: from the last id that was seen (saved is the last with
+ * nothing unfinished before it); "$" only where this stream was never read before; from "0" where
+ * the stream's newest id is below it. What is held is made pending in it (XCLAIM ... FORCE JUSTID).
  * 5. After a loss of the connection what is held stays held; acknowledgements are sent again. */
 
 #include "net/redis.h"

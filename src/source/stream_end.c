@@ -112,6 +112,7 @@ static void acknowledged(void *arg, const struct redisReply *reply)
     if (over) {
         stream_common_fine(s, STREAM_TROUBLE_ACK);
         s->ack_retry_ms = 0;
+        all->counts.changed = true; /* see redis_stream_save() */
     } else if (reply != NULL) {
         stream_common_trouble(s, STREAM_TROUBLE_ACK, reply);
         s->ack_retry_ms = stream_common_later(all);
@@ -149,7 +150,7 @@ static void acknowledge(struct stream *s)
 
 /* ---- Claims ---- */
 
-static bool is_unfinished(const struct stream_entry *e)
+bool stream_end_is_unfinished(const struct stream_entry *e)
 {
     return !e->orphan && e->state != STREAM_ENTRY_FREE && e->state != STREAM_ENTRY_DONE &&
            e->state != STREAM_ENTRY_ACKING;
@@ -166,12 +167,13 @@ static int renew_some(struct streams *all)
     stream_command_put(c, "XCLAIM @ " STREAM_GROUP " & 0", s->last, 0);
     for (; at < all->entries.top && count < STREAM_COMMAND_IDS_MAX; at++) {
         const struct stream_entry *e = &all->entries.entries[at];
-        if (e->stream != s->number || !is_unfinished(e))
+        if (e->stream != s->number || !stream_end_is_unfinished(e))
             continue;
         stream_command_put(c, "#", e->id, 0);
         count++;
     }
-    stream_command_put(c, "JUSTID", s->last, 0);
+    /* FORCE: in a group that was made again nothing is pending yet. */
+    stream_command_put(c, "FORCE JUSTID", s->last, 0);
     if (count > 0 && stream_command_send(c, all->commands, 0, NULL, NULL) != 0)
         return -1;
     all->renew_entry = at;

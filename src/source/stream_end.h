@@ -14,6 +14,9 @@ void stream_end_doom(struct stream *s, struct stream_entry *e, const char *reaso
 /* A place for a command about one entry, to be marked as used; NULL: none is free. */
 struct stream_fetch *stream_end_fetch(struct streams *all, const struct stream_entry *e);
 
+/* Is there anything to be done with it, but to acknowledge it? */
+bool stream_end_is_unfinished(const struct stream_entry *e);
+
 /* Sends acknowledgements, and claims when they are due; the commands' connection is ready. */
 void stream_end_turn(struct streams *all);
 /* Is something being acknowledged or buried, or would be now? */

@@ -62,6 +62,7 @@ void stream_group_walk(struct stream *s)
 
 void stream_group_gone(struct stream *s)
 {
+    s->gone = true;
     if (s->stage == STREAM_READS || s->stage == STREAM_WALKS)
         enter(s, STREAM_LOOKS);
 }
@@ -104,6 +105,7 @@ static void make_from(struct stream *s, const char *from, const struct redisRepl
 static void forget(struct stream *s)
 {
     s->last = id_zero;
+    s->whole = true; /* nor has a walk to go on in it */
     s->all->counts.changed = true;
     stream_entries_orphan(&s->all->entries, s->number);
 }
@@ -121,6 +123,8 @@ static void found(struct stream *s, const struct redisReply *group)
         s->all->counts.changed = true;
         s->all->counts.found = true;
     }
+    if (s->gone && !s->made)
+        s->all->renew_ms = 0; /* another has made it */
     s->made = false;
     s->walk_again = false;
     if (s->whole)
@@ -147,7 +151,7 @@ static void looked(struct stream *s, const struct redisReply *reply)
     else if (s->known)
         enter(s, STREAM_COMPARES);
     else
-        make_from(s, "$", reply);
+        make_from(s, s->from, reply);
 }
 
 static void compared(struct stream *s, const struct redisReply *reply)
@@ -189,6 +193,7 @@ static void made(struct stream *s, const struct redisReply *reply)
     if (!from_last && s->known)
         forget(s);
     s->made = true;
+    s->from = "0"; /* if it is gone again before we know where it was */
     enter(s, STREAM_LOOKS);
 }
 
@@ -225,10 +230,11 @@ static void walked(struct stream *s, const struct redisReply *reply)
 {
     bool full = s->all->entries.count == STREAM_ENTRIES_MAX;
 
-    if (stream_common_is_error(reply, "NOGROUP")) {
-        enter(s, STREAM_LOOKS);
+    if (!s->gone && stream_common_is_error(reply, "NOGROUP")) {
+        stream_group_gone(s);
         return;
     }
+    s->gone = false;
     if (reply->type != REDIS_REPLY_ARRAY) {
         fail(s, reply);
         return;
@@ -376,6 +382,8 @@ static void put_stage(const struct stream *s, struct stream_command *c)
     case STREAM_MAKES:
         stream_command_put(c, "XGROUP CREATE @ " STREAM_GROUP, s->last, 0);
         stream_command_put(c, s->from, s->last, 0);
+        if (s->from[0] == '#')
+            s->all->renew_ms = 0; /* right behind it: what we have is pending there, too */
         form = "MKSTREAM";
         break;
     case STREAM_WALKS:

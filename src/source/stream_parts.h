@@ -35,6 +35,7 @@ struct stream {
     struct stream_id walked;
     bool whole;              /* A walk came to its end: all that was ours is in the table. */
     bool walk_from;          /* `walked` itself is still to come, too */
+    bool gone;               /* says the server, and no walk has found it since */
     bool walk_again;         /* from the start, once this walk is over */
     bool taking, take, took; /* XAUTOCLAIM: under way; to be sent; gave us this and more: */
     struct stream_id least, cursor;
@@ -55,7 +56,8 @@ struct streams {
     struct redis_stream_counts counts;
     struct span names;         /* of all streams, as they were given */
     bool reading, read_failed; /* XREADGROUP: is under way; the last one */
-    unsigned read, drained;    /* bits: the streams that it was about; if it found nothing, too */
+    unsigned read, drained;    /* bits: the streams that it was about; that it came to the end of */
+    unsigned read_count;       /* entries of each that it asked for */
     unsigned read_most;        /* entries: less after the connection was lost over one */
     int64_t read_retry_ms;     /* boot clock; as above */
     bool no_slot;              /* an entry found none, */

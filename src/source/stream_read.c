@@ -249,15 +249,15 @@ static void take_new(struct stream *s, struct stream_id id, const struct redisRe
     struct stream_entry *e = stream_entries_find(&all->entries, s->number, id);
     enum stream_fields look = stream_document_look(fields);
 
-    if (stream_id_less(s->last, id)) {
-        s->last = id;
-        all->counts.changed = true;
-    }
     if (e == NULL)
         e = stream_entries_add(&all->entries, s->number, id);
     if (e == NULL) {
         stream_group_walk(s); /* it is ours all the same */
         return;
+    }
+    if (stream_id_less(s->last, id)) {
+        s->last = id;
+        all->counts.changed = true;
     }
     if (e->state != STREAM_ENTRY_LEFT || e->reason != NULL)
         return;
@@ -285,12 +285,15 @@ static int take_stream(struct streams *all, const struct redisReply *of_stream)
             return -1;
         take_new(s, id, item->element[1]);
     }
+    if (items->elements >= all->read_count)
+        all->drained &= ~(1U << s->number);
     return 0;
 }
 
 /* The group of one of them is gone, or worse. */
 static void read_refused(struct streams *all, const struct redisReply *reply)
 {
+    all->drained = 0;
     for (unsigned i = 0; i < all->count; i++)
         stream_group_gone(&all->streams[i]);
     if (all->read_failed ||
@@ -307,7 +310,8 @@ static void read_all(struct streams *all, const struct redisReply *reply)
         read_refused(all, reply);
         return;
     }
-    all->drained = reply->elements == 0 ? all->read : 0;
+    /* What gives less than it was asked for is at its end, whatever has come to it since. */
+    all->drained = all->read;
     for (size_t i = 0; i < reply->elements; i++) {
         if (take_stream(all, reply->element[i]) == 0)
             continue;
@@ -316,7 +320,7 @@ static void read_all(struct streams *all, const struct redisReply *reply)
     }
     all->read_failed = false;
     all->read_retry_ms = 0;
-    if (!all->drained && all->read_most < STREAM_READ_MAX)
+    if (reply->elements > 0 && all->read_most < STREAM_READ_MAX)
         all->read_most *= 2;
     stream_common_fine(&all->streams[0], STREAM_TROUBLE_READ);
 }
@@ -385,8 +389,8 @@ static void send_read(struct streams *all)
         streams += all->read >> i & 1;
     if (most > all->read_most)
         most = all->read_most;
-    stream_command_put(c, "XREADGROUP GROUP " STREAM_GROUP " & COUNT %", none,
-                       streams > 0 && most > streams ? most / streams : 1);
+    all->read_count = streams > 0 && most > streams ? most / streams : 1;
+    stream_command_put(c, "XREADGROUP GROUP " STREAM_GROUP " & COUNT %", none, all->read_count);
     if (!all->once)
         stream_command_put(c, "BLOCK %", none, STREAM_BLOCK_MS);
     stream_command_put(c, "STREAMS", none, 0);

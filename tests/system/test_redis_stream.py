@@ -4,6 +4,7 @@ lost, whatever becomes of planner, server, stream and group."""
 import contextlib
 import json
 import random
+import threading
 import time
 
 import pytest
@@ -864,6 +865,37 @@ def test_while_entries_are_in_hand(agent, stream, mock, how):
         assert len(agent.tree.audits()) == 42
 
 
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_while_entries_are_in_hand_and_a_restart(agent, stream, mock, end):
+    """They are pending in the group that was made, too: a planner that ends does not take them with it."""
+    with Gate(mock) as gate:
+        daemon = agent.start(env=stream.env(**gate.env(LLM_CONCURRENCY=4)))
+        stream.wait_read(daemon)
+        stream.fill(names(40))
+        wait_for("all", lambda: stream.held() == 40)
+        stream.redis.all(LOST["XGROUP DESTROY"])
+        wait_for("all of them again", lambda: stream.group() and stream.held() == 40)
+        getattr(daemon, end)()
+    daemon = agent.start(env=stream.env())
+    wait_services(agent, names(40), daemon)
+    stream.wait_finished(daemon)
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_while_a_planner_is_down_that_had_entries_in_hand(agent, stream, mock, end):
+    """What it has saved is not behind those."""
+    with Gate(mock) as gate:
+        daemon = agent.start(env=stream.env(**gate.env(LLM_CONCURRENCY=4)))
+        stream.wait_read(daemon)
+        stream.fill(names(40))
+        wait_for("all", lambda: stream.held() == 40)
+        getattr(daemon, end)()
+    stream.redis.all(LOST["XGROUP DESTROY"])
+    daemon = agent.start(env=stream.env())
+    wait_services(agent, names(40), daemon)
+    stream.wait_finished(daemon)
+
+
 @pytest.mark.parametrize("how", ["XGROUP DESTROY"])
 def test_while_pending_entries_wait_for_a_slot(agent, stream, mock, how):
     """They were ours before the group was gone, and are in the stream."""
@@ -924,6 +956,27 @@ def test_while_a_planner_is_dead_that_had_just_begun(agent, stream, how):
     stream.redis.all([*LOST[how], *(stream.command(service=service) for service in names(20))])
     daemon = agent.start(env=stream.env())
     wait_services(agent, names(20), daemon)
+
+
+def test_a_single_run_while_entries_keep_coming(agent, stream):
+    """It reads what is there, and waits for nothing."""
+    stream.create()
+    over = threading.Event()
+
+    def produce():
+        with stream.redis.client() as client:
+            while not over.wait(0.02):
+                client(*stream.command("service_healthy", severity="info"))
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    try:
+        with Proxy(stream.redis) as proxy:
+            proxy.delay = 0.03
+            agent.run_once(env={"REDIS_URL": proxy.url, "REDIS_STREAM": NAME})
+    finally:
+        over.set()
+        producer.join()
 
 
 def test_ids_that_begin_anew(agent, stream):

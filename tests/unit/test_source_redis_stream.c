@@ -547,7 +547,7 @@ static void test_nothing_is_offered_twice(void **state)
     fake_redis_lose(&commands);
     fake_redis_ready(&commands);
     ask(LOOK, GROUP);
-    ask("XCLAIM s planner me 0 5-1 JUSTID", "[5-1]");
+    ask("XCLAIM s planner me 0 5-1 FORCE JUSTID", "[5-1]");
     ask(WALK("0-0"), "[[5-1 me :1 :1]]");
     ask(TAKE("0-0", "64"), "[0-0 [5-1]]");
     quiet();
@@ -885,7 +885,7 @@ static void connect_anew(const char *groups)
     fake_redis_ready(&commands);
     redis_stream_turn();
     fake_redis_expect_answer(&commands, LOOK, groups);
-    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 1-0 *JUSTID", "[]");
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 1-0 *FORCE JUSTID", "[]");
 }
 
 /* What of ours the first walk has not come to is still in the stream: behind it, not behind the
@@ -906,11 +906,13 @@ static void test_group_is_gone_during_the_first_walk(void **state)
     ask(COMPARE, "5-0");
     ask(MAKE("1-63"), "+OK");
     assert_int_equal(kept_log_has("\"from\":\"1-63\""), 1);
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 1-0 *FORCE JUSTID", "[]");
     ask(LOOK, "[[name planner last-delivered-id 1-63]]");
     ask(WALK("(1-63"), "[]");
     connect_anew("[]"); /* gone before what is behind was read as new */
     ask(COMPARE, "5-0");
     ask(MAKE("1-63"), "+OK");
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 1-0 *FORCE JUSTID", "[]");
     ask(LOOK, "[[name planner last-delivered-id 1-63]]");
     ask(WALK("0-0"), "[]");
 }
@@ -949,7 +951,7 @@ static void test_commands_are_lost(void **state)
     redis_stream_turn();
     fake_redis_expect_answer(&commands, LOOK, GROUP);
     fake_redis_expect_answer(&commands, "XACK s planner 6-3", ":1");
-    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 6-1 6-2 JUSTID", "[6-1 6-2]");
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 6-1 6-2 FORCE JUSTID", "[6-1 6-2]");
     fake_redis_expect_answer(&commands, "XRANGE s 6-2 6-2", "[[6-2 [type bad node n]]]");
     redis_stream_turn();
     fake_redis_expect_answer(&commands, DEAD "id 6-2 reason no_type deliveries 1 type bad node n",
@@ -1040,6 +1042,7 @@ static void test_fetched_from_no_group(void **state)
     fake_redis_answer(&commands, "-NOGROUP so");
     ask(LOOK, GROUP);
     ask(WALK("0-0"), "[]");
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 5-1 FORCE JUSTID", "[]");
     quiet();
     pass(STREAM_RETRY_MS);
     ask("XRANGE s 5-1 5-1", "[]");
@@ -1065,10 +1068,12 @@ static void test_claimed_from_no_group(void **state)
     fake_redis_answer(&commands, "-NOGROUP so");      /* a server of its own kind */
     ask(COMPARE, "5-0");
     ask(MAKE("5-0"), "-OOM so");
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 1-1 FORCE JUSTID", "-NOGROUP so");
     quiet();
     pass(STREAM_RETRY_MS);
     redis_stream_turn();
     fake_redis_expect_answer(&commands, MAKE("5-0"), "-OOM so");
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 1-1 FORCE JUSTID", "-NOGROUP so");
     fake_redis_expect_answer(&commands, "XRANGE s 1-1 1-1", "[[1-1 [type x node n]]]");
     expect_told("kept s:1-1 {\"type\":\"x\",\"node\":\"n\"}\n");
     quiet();
@@ -1193,7 +1198,7 @@ static void test_dead_stream_refuses(void **state)
     fake_redis_ready(&commands);
     redis_stream_turn();
     fake_redis_expect_answer(&commands, LOOK, GROUP);
-    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 5-1 5-2 JUSTID", "[5-1 5-2]");
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 5-1 5-2 FORCE JUSTID", "[5-1 5-2]");
     fake_redis_expect_answer(&commands, "XRANGE s 5-1 5-1", "[[5-1 [type bad node n]]]");
     fake_redis_expect_answer(&commands, DEAD "id 5-1 reason no_type *", "9-9");
     assert_int_equal(redis_stream_counts()->doomed, 0);
@@ -1286,10 +1291,10 @@ static void test_renewed(void **state)
     pass(1);
     redis_stream_turn();
     fake_redis_answer(&commands, ":1");
-    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 5-1 5-3 JUSTID", "-WHATEVER");
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 5-1 5-3 FORCE JUSTID", "-WHATEVER");
     quiet();
     pass(STREAM_RENEW_MS);
-    ask("XCLAIM s planner me 0 5-1 5-3 JUSTID", "[5-1 5-3]");
+    ask("XCLAIM s planner me 0 5-1 5-3 FORCE JUSTID", "[5-1 5-3]");
     quiet();
 }
 
@@ -1310,12 +1315,12 @@ static void test_renewed_in_batches(void **state)
     pass(STREAM_RENEW_MS);
     redis_stream_turn();
     (void)fake_redis_args(&commands, &count);
-    assert_int_equal(count, 5 + 128 + 1);
-    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 6-0 * 6-127 JUSTID", "[]");
-    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 6-128 * 6-255 JUSTID", "[]");
+    assert_int_equal(count, 5 + 128 + 2);
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 6-0 * 6-127 FORCE JUSTID", "[]");
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 6-128 * 6-255 FORCE JUSTID", "[]");
     quiet();
     fake_redis_room(&commands, UINT_MAX);
-    ask("XCLAIM s planner me 0 6-256 * 6-299 JUSTID", "[]");
+    ask("XCLAIM s planner me 0 6-256 * 6-299 FORCE JUSTID", "[]");
     quiet();
 }
 
@@ -1445,7 +1450,8 @@ static void test_group_is_gone(void **state)
         fake_redis_answer(&reader, errors[i]);
         ask(LOOK, "[]");
         ask(COMPARE, "6-1");
-        ask(MAKE("6-1"), "+OK");
+        ask(MAKE("6-1"), "+OK"); /* what it has is pending in it at once */
+        fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 6-1 FORCE JUSTID", "[6-1]");
         ask(LOOK, GROUP);
         ask(WALK("0-0"), "[]");
         quiet();
@@ -1463,6 +1469,135 @@ static void test_group_is_gone(void **state)
         (void)begin(NULL);
     }
     start();
+}
+
+/* Made at the end, and gone before anybody knows which that was: not at the next end. */
+static void test_group_is_gone_once_it_is_made(void **state)
+{
+    (void)state;
+    open_streams("s", false);
+    fake_redis_ready(&commands);
+    ask(LOOK, "[]");
+    ask(MAKE("$"), "+OK");
+    ask(LOOK, "[]");
+    quiet();
+    pass(STREAM_RETRY_MS);
+    ask(LOOK, "[]");
+    ask(MAKE("0"), "+OK");
+}
+
+/* A server that has the group, and has not what is pending in it. */
+static void test_walk_without_a_group(void **state)
+{
+    (void)state;
+    open_streams("s", false);
+    fake_redis_ready(&commands);
+    ask(LOOK, GROUP);
+    for (int i = 0; i < 3; i++) {
+        ask(WALK("0-0"), "-NOGROUP so");
+        ask(LOOK, GROUP);
+        ask(WALK("0-0"), "-NOGROUP so");
+        quiet();
+        pass(STREAM_RETRY_MS);
+    }
+    ask(WALK("0-0"), "[]");
+    ask(TAKE("0-0", "64"), "[0-0 []]");
+    quiet();
+}
+
+/* A stream lost with its data during the first walk has nothing in common with what was walked. */
+static void test_data_is_lost_during_the_first_walk(void **state)
+{
+    (void)state;
+    slots = 0;
+    open_streams("s", false);
+    fake_redis_ready(&commands);
+    ask(LOOK, GROUP);
+    ask(WALK("0-0"), full_page());
+    ask(WALK("(1-63"), "-NOGROUP so");
+    ask(LOOK, "-ERR no such key");
+    ask(MAKE("0"), "+OK");
+    ask(LOOK, GROUP);
+    redis_stream_turn();
+    fake_redis_expect(&commands, WALK("0-0"));
+    fake_redis_answer(&commands, "-NOGROUP so"); /* again, and the stream has 1-7 to 2-0 */
+    pass(STREAM_RETRY_MS);
+    ask(WALK("0-0"), "-NOGROUP so");
+    ask(LOOK, "[]");
+    ask(COMPARE, "2-0");
+    ask(MAKE("0-0"), "+OK");
+}
+
+/* Another planner was faster: what we have is not pending in its group. */
+static void test_another_makes_the_group_again(void **state)
+{
+    (void)state;
+    start();
+    give("[6-1 [type x node n]]");
+    redis_stream_turn();
+    fake_redis_answer(&reader, "-NOGROUP so");
+    ask(LOOK, GROUP);
+    redis_stream_turn();
+    fake_redis_expect_answer(&commands, WALK("0-0"), "[]");
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 6-1 FORCE JUSTID", "[6-1]");
+    quiet();
+}
+
+/* What found no room in the table is before the last that was dealt with. */
+static void test_group_is_gone_when_the_table_was_full(void **state)
+{
+    static char entries[64 * 40];
+    int id = 0;
+
+    (void)state;
+    start();
+    slots = UINT_MAX;
+    while (id < STREAM_ENTRIES_MAX) {
+        entries[0] = '\0';
+        for (int i = 0; i < 64; i++)
+            (void)snprintf(entries + strlen(entries), sizeof(entries) - strlen(entries),
+                           "[6-%d [type x node n]] ", ++id);
+        if (id == STREAM_ENTRIES_MAX) /* one of eight streams gave more than there was room for */
+            (void)snprintf(entries + strlen(entries), sizeof(entries) - strlen(entries),
+                           "[6-%d [type x node n]]", id + 1);
+        give(entries);
+        redis_stream_turn();
+        told[0] = '\0';
+    }
+    redis_stream_finished(refs[0]);
+    ask("XACK s planner 6-1", ":1");
+    ask(WALK("0-0"), "-NOGROUP so");
+    ask(LOOK, "[]");
+    ask(COMPARE, "6-4097");
+    ask(MAKE("6-4096"), "+OK");
+}
+
+static void expect_saved(const char *wanted)
+{
+    char line[256];
+    struct buf b;
+    uint32_t at = 0;
+
+    buf_init(&b, line, sizeof(line));
+    assert_true(redis_stream_save(&b, &at));
+    if (!span_is(buf_view(&b), wanted))
+        fail_msg("%.*s", (int)b.n, b.p);
+}
+
+/* With the group gone at the next start, it is all that is known. */
+static void test_what_is_unfinished_is_not_behind_the_saved_id(void **state)
+{
+    (void)state;
+    start();
+    give("[6-0 [type x node n]] [6-1 [type benign node n]] [6-2 [type x node n]]");
+    expect_saved("{\"stream\":\"s\",\"last\":\"5-18446744073709551615\"}");
+    redis_stream_finished(refs[0]);
+    expect_saved("{\"stream\":\"s\",\"last\":\"6-1\"}");
+    redis_stream_finished(refs[1]);
+    redis_stream_saved();
+    ask("XACK s planner 6-1 6-0 6-2", ":3");
+    assert_true(redis_stream_counts()->changed); /* it is worth saving again */
+    expect_saved("{\"stream\":\"s\",\"last\":\"6-2\"}");
 }
 
 /* After FLUSHALL ids may come again: they are others. */
@@ -1743,8 +1878,8 @@ static void test_once_refused(void **state)
     redis_stream_turn();
     give("[6-1 [type bad node n]]");
     fake_redis_expect_answer(&commands, DEAD "*", "-OOM so");
-    redis_stream_turn();
-    fake_redis_expect_answer(&reader, READ_ONCE, "_");
+    quiet();
+    fake_redis_quiet(&reader);
     assert_false(redis_stream_reading());
     assert_true(redis_stream_unfinished());
 }
@@ -1804,11 +1939,40 @@ static void test_once_not_read(void **state)
     pass(STREAM_RETRY_MS);
     redis_stream_turn();
     give("[6-1 [type benign node n]]");
+    assert_true(redis_stream_unfinished());
     ask("XACK s planner 6-1", ":1");
-    assert_true(redis_stream_unfinished()); /* up to its end */
-    redis_stream_turn();
-    fake_redis_expect_answer(&reader, READ_ONCE, "_");
     assert_false(redis_stream_unfinished());
+}
+
+/* There may be more only behind as much as it has asked for: producers go on while it reads. */
+static void test_once_up_to_the_end(void **state)
+{
+    (void)state;
+    slots = 4;
+    open_streams("a,b", true);
+    fake_redis_ready(&commands);
+    fake_redis_ready(&reader);
+    redis_stream_turn();
+    fake_redis_expect_answer(&commands, "XINFO GROUPS a", GROUP);
+    fake_redis_expect_answer(&commands, "XINFO GROUPS b", GROUP);
+    redis_stream_turn();
+    fake_redis_expect_answer(&commands, "XPENDING a *", "[]");
+    fake_redis_expect_answer(&commands, "XPENDING b *", "[]");
+    redis_stream_turn();
+    fake_redis_expect_answer(&reader, "XREADGROUP GROUP planner me COUNT 2 STREAMS a b > >",
+                             "[[a [[6-1 [type benign node n]]]]"
+                             " [b [[6-1 [type benign node n]] [6-2 [type benign node n]]]]]");
+    assert_true(redis_stream_reading());
+    redis_stream_turn();
+    fake_redis_expect_answer(&reader, "XREADGROUP GROUP planner me COUNT 2 STREAMS a b > >",
+                             "[[a [[6-2 [type benign node n]]]] [b [[6-3 [type benign node n]]]]]");
+    fake_redis_expect_answer(&commands, "XACK a planner 6-1", ":1");
+    fake_redis_expect_answer(&commands, "XACK b planner 6-1 6-2", ":2");
+    redis_stream_turn();
+    fake_redis_quiet(&reader);
+    fake_redis_expect_answer(&commands, "XACK a planner 6-2", ":1");
+    fake_redis_expect_answer(&commands, "XACK b planner 6-3", ":1");
+    assert_false(redis_stream_reading() || redis_stream_unfinished());
 }
 
 /* The end of one stream is not that of all. */
@@ -1855,7 +2019,7 @@ static void test_output_is_full(void **state)
     redis_stream_turn();
     fake_redis_expect_answer(&commands, TAKE("0-0", "64"), "[0-0 []]");
     fake_redis_expect_answer(&commands, "XACK s planner 5-2", ":1");
-    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 5-1 JUSTID", "[5-1]");
+    fake_redis_expect_answer(&commands, "XCLAIM s planner me 0 5-1 FORCE JUSTID", "[5-1]");
     fake_redis_expect_answer(&commands, "XRANGE s 5-1 5-1", "[[5-1 [type bad node n]]]");
     fake_redis_expect_answer(&commands, DEAD "*", "9-1");
     expect_told("");
@@ -2029,6 +2193,12 @@ int main(void)
         TEST(test_much_is_taken_over),
         TEST(test_taking_without_end),
         TEST(test_group_is_gone),
+        TEST(test_group_is_gone_once_it_is_made),
+        TEST(test_walk_without_a_group),
+        TEST(test_data_is_lost_during_the_first_walk),
+        TEST(test_another_makes_the_group_again),
+        TEST(test_group_is_gone_when_the_table_was_full),
+        TEST(test_what_is_unfinished_is_not_behind_the_saved_id),
         TEST(test_data_is_lost),
         TEST(test_late_answer_of_a_walk),
         TEST(test_group_that_is_and_is_not),
@@ -2041,6 +2211,7 @@ int main(void)
         TEST(test_once_refused),
         TEST(test_once_left_is_refused),
         TEST(test_once_not_read),
+        TEST(test_once_up_to_the_end),
         TEST(test_once_one_stream_is_late),
         TEST(test_output_is_full),
         TEST(test_many_are_refused),

@@ -31,11 +31,12 @@ static struct entry {
     unsigned deliveries;
     bool there; /* in the stream */
     bool idle;  /* for long enough to be taken over */
+    bool taken; /* it was */
     bool held;  /* by our planner, with */
     uint32_t ref;
     bool ended;   /* it did, or the other consumer has ended it */
     bool dead;    /* it is in the dead stream */
-    bool excused; /* it was lost with the group, or was deleted */
+    bool excused; /* it was another's and lost with the group, or was deleted */
 } entries[ENTRIES_MAX];
 static int newest;
 
@@ -255,11 +256,12 @@ static void acknowledge(const struct span *ids, size_t count)
 static void claim(const struct span *ids, size_t count)
 {
     bool just_id = span_is(ids[count - 1], "JUSTID");
+    bool force = just_id && span_is(ids[count - 2], "FORCE");
 
     put("[");
-    for (size_t k = 0; k < count - just_id; k++) {
+    for (size_t k = 0; k < count - just_id - force; k++) {
         struct entry *e = &entries[id_of(ids[k])];
-        if (e->owner == NOBODY)
+        if (e->owner == NOBODY && !force)
             continue;
         e->owner = e->there ? US : NOBODY;
         e->idle = false;
@@ -279,6 +281,7 @@ static void take_over(unsigned most)
             continue;
         e->owner = e->there ? US : NOBODY;
         e->idle = false;
+        e->taken = true;
         takings += e->there;
         most--;
         if (e->there)
@@ -331,7 +334,8 @@ static void serve(struct redis *r, bool errors)
 {
     if (r->state != REDIS_READY || fake_redis_waiting(r) == 0)
         return;
-    if (errors && once_in(100))
+    /* Claims anew are not asked again. */
+    if (errors && strstr(fake_redis_command(r), "FORCE") == NULL && once_in(100))
         fake_redis_answer(r, "-LOADING so");
     else if (carry_out(r))
         fake_redis_answer(r, answer.p);
@@ -341,7 +345,7 @@ static void forget_group(void)
 {
     server.group = false;
     for (int i = 1; i <= newest; i++) {
-        entries[i].excused |= entries[i].owner != NOBODY;
+        entries[i].excused |= entries[i].owner == OTHER || entries[i].taken;
         entries[i].owner = NOBODY;
     }
 }
@@ -400,10 +404,14 @@ static void save(void)
     buf_init(&b, saved, sizeof(saved) - 1);
     (void)redis_stream_save(&b, &at);
     assert_non_null(buf_text(&b));
+    redis_stream_saved();
 }
 
 static void restart(void)
 {
+    /* What a turn sent has gone out in one piece. */
+    for (unsigned i = fake_redis_waiting(&commands); i > 0; i--)
+        serve(&commands, false);
     restarts++;
     redis_stream_close();
     redis_close(&commands);
@@ -494,7 +502,7 @@ static void step(void)
         other_ends(once_in(2));
     if (once_in(30) && newest > 0)
         delete_one();
-    if (once_in(30))
+    if (redis_stream_counts()->found || once_in(30))
         save();
     if (once_in(50))
         loop.now.boot_ms += at_random(200000);
@@ -502,7 +510,7 @@ static void step(void)
         restart();
     if (once_in(700))
         flush_all();
-    if (once_in(700))
+    if (once_in(300))
         forget_group();
 }
 
