@@ -10,9 +10,9 @@
  *    STREAM_TAKE_OVER_MS what is idle for STREAM_IDLE_MS, of a dead consumer, is taken over.
  * 3. What is no event, or was delivered over STREAM_DELIVERIES_MAX times, goes to "<stream>:dead"
  *    (fields: id, reason, deliveries, and those of the entry), is acknowledged then, and counted.
- * 4. A group that is missing is made: from the last id that was seen (saved is the last with
- * nothing unfinished before it); "$" only where this stream was never read before; from "0" where
- * the stream's newest id is below it. What is held is made pending in it (XCLAIM ... FORCE JUSTID).
+ * 4. A group that is missing is made: from the last id that was seen (saved is the last one with
+ *    nothing unfinished before it); from "0" where the stream's newest id is below that; from "$"
+ *    only where the stream was never read before. What is held is made pending in it, too.
  * 5. After a loss of the connection what is held stays held; acknowledgements are sent again. */
 
 #include "net/redis.h"
@@ -62,8 +62,7 @@ void redis_stream_turn(void);
 /* The event behind ref has come to its end. */
 void redis_stream_finished(uint32_t ref);
 
-/* once: anything to read, or to be acknowledged? Not, when no connection came in REDIS_CONNECT_MS.
- */
+/* once: anything to read or to acknowledge? Not, when no connection came in REDIS_CONNECT_MS. */
 bool redis_stream_reading(void);
 /* Is anything not acknowledged? once: or was a stream not read up to its end? */
 bool redis_stream_unfinished(void);

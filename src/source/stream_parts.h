@@ -28,14 +28,13 @@ struct stream {
     enum stream_stage stage;
     enum stream_stage question;
     bool asked;            /* the command of stage `question` is under way */
-    bool made;             /* the group was, and nobody has found it yet */
+    bool made, gone;       /* the group was, and nobody has found it yet; is, says the server */
     bool known;            /* `last` is: it was read before */
     struct stream_id last; /* the greatest that was ever given to us as new */
     const char *from;      /* "$", "0", or "#": last */
     struct stream_id walked;
     bool whole;              /* A walk came to its end: all that was ours is in the table. */
     bool walk_from;          /* `walked` itself is still to come, too */
-    bool gone;               /* says the server, and no walk has found it since */
     bool walk_again;         /* from the start, once this walk is over */
     bool taking, take, took; /* XAUTOCLAIM: under way; to be sent; gave us this and more: */
     struct stream_id least, cursor;
@@ -57,15 +56,14 @@ struct streams {
     struct span names;         /* of all streams, as they were given */
     bool reading, read_failed; /* XREADGROUP: is under way; the last one */
     unsigned read, drained;    /* bits: the streams that it was about; that it came to the end of */
-    unsigned read_count;       /* entries of each that it asked for */
-    unsigned read_most;        /* entries: less after the connection was lost over one */
-    int64_t read_retry_ms;     /* boot clock; as above */
-    bool no_slot;              /* an entry found none, */
-    unsigned no_slot_free;     /* while so many were said to be free, */
-    int64_t no_slot_ms;        /* then */
-    bool suspect;              /* the fetch that the connection was lost over is known */
-    int64_t take_ms;           /* boot clock: when the next look at others' entries is due, */
-    int64_t renew_ms;          /* and the next claim of ours */
+    unsigned read_count, read_most; /* entries of each; fewer after a loss over one */
+    int64_t read_retry_ms;          /* boot clock; as above */
+    bool no_slot;                   /* an entry found none, */
+    unsigned no_slot_free;          /* while so many were said to be free, */
+    int64_t no_slot_ms;             /* then */
+    bool suspect;                   /* the fetch that the connection was lost over is known */
+    int64_t take_ms;                /* boot clock: when the next look at others' entries is due, */
+    int64_t renew_ms;               /* and the next claim of ours */
     uint32_t renew_stream, renew_entry; /* where that stands: STREAMS_MAX = it is over */
     int64_t both_ms; /* boot clock: both connections were ready then, or the start */
     struct loop_timer timer;

@@ -59,6 +59,8 @@ class Connection:
 
     def __init__(self, server, sock, index):
         self.server, self.index = server, index
+        # Of two clients the first has the first one, whichever thread is the first to run.
+        self.order = server.take(server.connect_orders) or "serve"
         self.opened, self.closed = time.monotonic(), None
         self.requests, self.partial = [], b""
         self.client_end = self.server_end = None
@@ -85,11 +87,10 @@ class Connection:
 
     def enter(self):
         """What at_connect() ordered; False where nothing is to follow."""
-        order = self.server.take(self.server.connect_orders) or "serve"
-        if isinstance(order, bytes):
-            self.channel.push(order)
+        if isinstance(self.order, bytes):
+            self.channel.push(self.order)
             return False
-        what, _, when = order.partition(" at ")
+        what, _, when = self.order.partition(" at ")
         if when == "hello":
             self.channel.peek()
         elif when == "secured":

@@ -65,7 +65,8 @@ class Link:
         if reset:
             with contextlib.suppress(OSError):
                 self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        for one in (self.client, self.server):
+        # The server first: else the planner could be back before it gives up on this one.
+        for one in (self.server, self.client):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
         if reset:

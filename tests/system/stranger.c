@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct question {
@@ -17,12 +18,18 @@ struct question {
     char data[1024];
 };
 
+struct answer {
+    int64_t result;
+    char data[1024]; /* the question's, as the call left it */
+};
+
 static int asked;
 static int said;
 
 static void obey(int number)
 {
     struct question q;
+    struct answer answer;
     long a[6];
     int saved = errno;
 
@@ -32,11 +39,12 @@ static void obey(int number)
     for (unsigned i = 0; i < 6; i++)
         a[i] = (q.texts >> i & 1) != 0 ? (long)(intptr_t)(q.data + q.argument[i])
                                        : (long)q.argument[i];
-    int64_t result = syscall((long)q.call, a[0], a[1], a[2], a[3], a[4], a[5]);
-    if (result < 0)
-        result = -errno;
-    if (write(said, &result, sizeof(result)) != (ssize_t)sizeof(result) ||
-        write(said, q.data, sizeof(q.data)) != (ssize_t)sizeof(q.data))
+    answer.result = syscall((long)q.call, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (answer.result < 0)
+        answer.result = -errno;
+    memcpy(answer.data, q.data, sizeof(q.data));
+    /* In one write, of less than PIPE_BUF: who reads has all of it or nothing. */
+    if (write(said, &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
         _exit(2);
     errno = saved;
 }

@@ -354,6 +354,7 @@ def test_ends_at_each_stage(mock, at, pattern):
 @pytest.mark.parametrize("at, pattern", PLACES)
 def test_hangs_at_each_stage(mock, at, pattern):
     client = Client(mock.on(OLLAMA, TEXT.informational(103).chunked(every=10).hang(at))).send()
+    mock.wait_requests()  # from here on it hangs: at the start, silence alone says nothing of that
     data, end = client.all_of(pattern)
     assert end == "silence" and re.search(pattern, data, re.DOTALL), data
     assert mock.connections[0].closed is None

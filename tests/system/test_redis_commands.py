@@ -14,6 +14,7 @@ from chain import servers
 from redis_daemon import NOBODY_THERE, changes, wait_ready
 from redis_peers import CHANNELS, METRICS, Listener, Redis, bus, bus_of, wait_subscribed
 from redis_proxies import Proxy, Scripted
+from redis_streams import Stream
 from steps import proposal
 
 EMIT = ("emit", "--redis", "--type", "service_unhealthy", "--node", "solaria", "--service", "web")
@@ -295,6 +296,7 @@ def test_with_the_rules_of_the_readme_everything_works(agent, redis, mock):
     with Listener(redis, METRICS) as metrics:
         daemon = agent.start(env=env)
         wait_ready(daemon, of=("events", "commands", "stream"))
+        Stream(redis).wait_read(daemon)  # the group begins at the end: what comes before it is history
         agent.cmd("emit", "--redis", *EMIT[2:], env=env)
         redis.publish(fault(service="by-the-other"), CHANNELS[1])
         redis.add(fault(service="later", id="evt-1"))
