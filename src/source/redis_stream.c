@@ -183,6 +183,16 @@ static void take_over(void)
         stream_group_take(&all.streams[i]);
 }
 
+/* What came to a lost connection as long as the server took it for alive. */
+static void look_for_lost(void)
+{
+    if (all.lost_ms == 0 || all.loop->now.boot_ms < all.lost_ms)
+        return;
+    all.lost_ms = 0;
+    for (unsigned i = 0; i < all.count; i++)
+        stream_group_walk(&all.streams[i]);
+}
+
 /* The earlier of the two, where time is still to come. */
 static void earliest(int64_t *deadline_ms, int64_t time_ms)
 {
@@ -209,6 +219,7 @@ static void set_timer(bool both)
             earliest(&deadline_ms, all.no_slot_ms + STREAM_RETRY_MS);
     }
     earliest(&deadline_ms, all.read_retry_ms);
+    earliest(&deadline_ms, all.lost_ms);
     if (all.once && !both)
         earliest(&deadline_ms, all.both_ms + REDIS_CONNECT_MS);
     if (deadline_ms == INT64_MAX)
@@ -227,6 +238,7 @@ void redis_stream_turn(void)
         all.both_ms = all.loop->now.boot_ms;
     if (ready) {
         take_over();
+        look_for_lost();
         for (unsigned i = 0; i < all.count; i++)
             stream_group_turn(&all.streams[i]);
         stream_end_turn(&all);

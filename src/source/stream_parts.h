@@ -57,7 +57,7 @@ struct streams {
     bool reading, read_failed; /* XREADGROUP: is under way; the last one */
     unsigned read, drained;    /* bits: the streams that it was about; that it came to the end of */
     unsigned read_count, read_most; /* entries of each; fewer after a loss over one */
-    int64_t read_retry_ms;          /* boot clock; as above */
+    int64_t read_retry_ms, lost_ms; /* boot clock; as above; the server has given up a lost read */
     bool no_slot;                   /* an entry found none, */
     unsigned no_slot_free;          /* while so many were said to be free, */
     int64_t no_slot_ms;             /* then */

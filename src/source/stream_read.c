@@ -332,10 +332,13 @@ static void read_answered(void *arg, const struct redisReply *reply)
     all->reading = false;
     if (!all->open)
         return;
-    if (reply != NULL)
+    if (reply != NULL) {
         read_all(all, reply);
-    else if (all->read_most > 1) /* was it more than net/resp lets through? */
+        return;
+    }
+    if (all->read_most > 1) /* was it more than net/resp lets through? */
         all->read_most /= 2;
+    all->lost_ms = all->loop->now.boot_ms + STREAM_BLOCK_MS + REDIS_ANSWER_MS;
 }
 
 /* What was left comes before what is new, stream by stream. */

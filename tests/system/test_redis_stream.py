@@ -979,6 +979,28 @@ def test_a_single_run_while_entries_keep_coming(agent, stream):
         producer.join()
 
 
+def test_what_a_lost_connection_was_given(agent, stream):
+    """Something between the two has ended it for the planner alone: the server gives it what comes."""
+    daemon = agent.start(env=stream.env())
+    stream.wait_read(daemon)
+    (reader,) = [client["id"] for client in stream.redis.clients() if client["cmd"] == "xreadgroup"]
+    with stream.redis.client() as half:
+        half("CLIENT", "SETNAME", "half")
+        given = []
+        read = threading.Thread(target=lambda: given.append(half("XREADGROUP", "GROUP", GROUP, "planner", "BLOCK", 60000,
+                                                                 "STREAMS", NAME, ">")))
+        read.start()
+        stream.wait_read(daemon, 2)
+        stream.redis("CLIENT", "KILL", "ID", reader)
+        daemon.wait_log("redis_lost")
+        stream.wait_read(daemon, 2)
+        stream.add()
+        read.join()
+    assert given[0]
+    wait_services(agent, ["web"], daemon)
+    stream.wait_finished(daemon)
+
+
 def test_ids_that_begin_anew(agent, stream):
     """A server that lost its data and its clock: the newest id is below the last that was seen."""
     daemon = agent.start(env=stream.env())

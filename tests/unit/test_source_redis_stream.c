@@ -862,6 +862,26 @@ static void test_reader_is_lost(void **state)
     fake_redis_expect(&reader, READ_N("1"));
 }
 
+/* The server may take the lost connection for alive until the BLOCK is over, and give it what comes
+ * after the walk. */
+static void test_read_is_lost(void **state)
+{
+    (void)state;
+    start();
+    fake_redis_lose(&reader);
+    fake_redis_ready(&reader);
+    ask(WALK("0-0"), "[]");
+    quiet();
+    assert_int_equal(wakes(), STREAM_BLOCK_MS + REDIS_ANSWER_MS);
+    pass(STREAM_BLOCK_MS + REDIS_ANSWER_MS - 1);
+    quiet();
+    pass(1);
+    ask(WALK("0-0"), "[[6-1 me :1 :1]]");
+    ask("XCLAIM s planner me 0 6-1", "[[6-1 [type x node n]]]");
+    quiet();
+    expect_told("kept s:6-1 {\"type\":\"x\",\"node\":\"n\"}\n");
+}
+
 /* What was on its way is behind where a walk has come already. */
 static void test_reader_is_lost_during_a_walk(void **state)
 {
@@ -2170,6 +2190,7 @@ int main(void)
         TEST(test_pages_of_pending),
         TEST(test_too_many_deliveries),
         TEST(test_reader_is_lost),
+        TEST(test_read_is_lost),
         TEST(test_reader_is_lost_during_a_walk),
         TEST(test_group_is_gone_during_the_first_walk),
         TEST(test_walk_is_not_sent),
