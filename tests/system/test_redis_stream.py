@@ -866,31 +866,20 @@ def test_while_entries_are_in_hand(agent, stream, mock, how):
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_while_entries_are_in_hand_and_a_restart(agent, stream, mock, end):
-    """They are pending in the group that was made, too: a planner that ends does not take them with it."""
+@pytest.mark.parametrize("down", [False, True], ids=["while it runs", "while it is down"])
+def test_before_a_restart_with_entries_in_hand(agent, stream, mock, end, down):
+    """They are pending in the group that it made; and what it has saved is not behind them."""
     with Gate(mock) as gate:
         daemon = agent.start(env=stream.env(**gate.env(LLM_CONCURRENCY=4)))
         stream.wait_read(daemon)
         stream.fill(names(40))
         wait_for("all", lambda: stream.held() == 40)
+        if not down:
+            stream.redis.all(LOST["XGROUP DESTROY"])
+            wait_for("all of them again", lambda: stream.group() and stream.held() == 40)
+        getattr(daemon, end)()
+    if down:
         stream.redis.all(LOST["XGROUP DESTROY"])
-        wait_for("all of them again", lambda: stream.group() and stream.held() == 40)
-        getattr(daemon, end)()
-    daemon = agent.start(env=stream.env())
-    wait_services(agent, names(40), daemon)
-    stream.wait_finished(daemon)
-
-
-@pytest.mark.parametrize("end", ["stop", "kill"])
-def test_while_a_planner_is_down_that_had_entries_in_hand(agent, stream, mock, end):
-    """What it has saved is not behind those."""
-    with Gate(mock) as gate:
-        daemon = agent.start(env=stream.env(**gate.env(LLM_CONCURRENCY=4)))
-        stream.wait_read(daemon)
-        stream.fill(names(40))
-        wait_for("all", lambda: stream.held() == 40)
-        getattr(daemon, end)()
-    stream.redis.all(LOST["XGROUP DESTROY"])
     daemon = agent.start(env=stream.env())
     wait_services(agent, names(40), daemon)
     stream.wait_finished(daemon)

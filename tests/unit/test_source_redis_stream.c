@@ -1780,17 +1780,23 @@ static void test_several_streams(void **state)
                       "XREADGROUP GROUP planner me COUNT 1 BLOCK 10000 STREAMS a b c > > >");
 }
 
+/* Streams a, whose group is there, and b, whose look is answered so. */
+static void open_two(bool once, const char *group)
+{
+    open_streams("a,b", once);
+    fake_redis_ready(&commands);
+    fake_redis_ready(&reader);
+    redis_stream_turn();
+    fake_redis_expect_answer(&commands, "XINFO GROUPS a", GROUP);
+    fake_redis_expect_answer(&commands, "XINFO GROUPS b", group);
+}
+
 /* What cannot be fetched of one stream holds that one up, and no other. */
 static void test_one_stream_is_stuck(void **state)
 {
     (void)state;
     slots = 64;
-    open_streams("a,b", false);
-    fake_redis_ready(&commands);
-    fake_redis_ready(&reader);
-    redis_stream_turn();
-    fake_redis_expect_answer(&commands, "XINFO GROUPS a", GROUP);
-    fake_redis_expect_answer(&commands, "XINFO GROUPS b", GROUP);
+    open_two(false, GROUP);
     redis_stream_turn();
     fake_redis_expect_answer(&commands, "XPENDING a *", "[[1-1 me :1 :1] [1-2 me :1 :1]]");
     fake_redis_expect_answer(&commands, "XPENDING b *", "[]");
@@ -1969,12 +1975,7 @@ static void test_once_up_to_the_end(void **state)
 {
     (void)state;
     slots = 4;
-    open_streams("a,b", true);
-    fake_redis_ready(&commands);
-    fake_redis_ready(&reader);
-    redis_stream_turn();
-    fake_redis_expect_answer(&commands, "XINFO GROUPS a", GROUP);
-    fake_redis_expect_answer(&commands, "XINFO GROUPS b", GROUP);
+    open_two(true, GROUP);
     redis_stream_turn();
     fake_redis_expect_answer(&commands, "XPENDING a *", "[]");
     fake_redis_expect_answer(&commands, "XPENDING b *", "[]");
@@ -1999,12 +2000,7 @@ static void test_once_up_to_the_end(void **state)
 static void test_once_one_stream_is_late(void **state)
 {
     (void)state;
-    open_streams("a,b", true);
-    fake_redis_ready(&commands);
-    fake_redis_ready(&reader);
-    redis_stream_turn();
-    fake_redis_expect_answer(&commands, "XINFO GROUPS a", GROUP);
-    fake_redis_expect_answer(&commands, "XINFO GROUPS b", "-LOADING so");
+    open_two(true, "-LOADING so");
     ask("XPENDING a *", "[]");
     redis_stream_turn();
     fake_redis_expect_answer(&reader, "XREADGROUP GROUP planner me COUNT 64 STREAMS a >", "_");
